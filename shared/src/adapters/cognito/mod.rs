@@ -1,0 +1,1 @@
+//! A user pool through the AWS SDK.

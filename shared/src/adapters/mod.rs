@@ -1,0 +1,8 @@
+//! The ports, made real: Cognito through the AWS SDK, a backup and ledger in one SQLite file,
+//! the system's clock.
+
+pub mod cognito;
+pub mod sqlite;
+mod system;
+
+pub use system::SystemClock;

@@ -1,0 +1,1 @@
+//! A backup and ledger in one SQLite file.

@@ -1,0 +1,225 @@
+//! What can go wrong, said so that a person knows what to do next. Never personal data.
+
+use std::path::PathBuf;
+
+use crate::model::{Kind, PoolId};
+use crate::run::RunId;
+
+/// The result of everything in this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong. [`Error::kind`] is its stable name.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Cognito knows no such pool in this Region and account.
+    #[error("no user pool {pool} in Region {region} of this account.{hint}")]
+    NoSuchPool {
+        /// The pool asked for.
+        pool: PoolId,
+        /// The Region asked.
+        region: String,
+        /// What may be the matter, with a leading space; or nothing.
+        hint: String,
+    },
+    /// The credentials do not allow an operation.
+    #[error(
+        "not allowed to call {operation}: grant cognito-idp:{operation} on user pool {pool} to these credentials"
+    )]
+    AccessDenied {
+        /// The operation, in AWS's words.
+        operation: &'static str,
+        /// The pool it was called on.
+        pool: PoolId,
+    },
+    /// There are no credentials, or AWS does not accept them.
+    #[error("AWS credentials are missing or not accepted ({0}): set AWS_PROFILE, or sign in again")]
+    Credentials(String),
+    /// Cognito refused a call for a reason no retry helps.
+    #[error("Cognito refused {operation} with {code}")]
+    Cognito {
+        /// The operation, in AWS's words.
+        operation: &'static str,
+        /// The error's code, in AWS's words.
+        code: String,
+    },
+    /// Cognito could not be reached, or kept failing.
+    #[error(
+        "{operation} failed {attempts} times, last with {cause}: check the network and the endpoint, then run it again; what was done is kept"
+    )]
+    Unavailable {
+        /// The operation, in AWS's words.
+        operation: &'static str,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the last try met.
+        cause: String,
+    },
+    /// A listing does not come to its end.
+    #[error(
+        "the listing of {listing} was refused its own page tokens {restarts} times: run the export again; if it happens again, report it"
+    )]
+    ListingBroken {
+        /// Which listing; a group is not named.
+        listing: &'static str,
+        /// How often it was begun anew.
+        restarts: u32,
+    },
+    /// There is no backup where one was expected.
+    #[error("no backup at {0}: run `cognito-profiles export` first, or name it with --backup")]
+    NoBackup(PathBuf),
+    /// A file is there, but no backup of ours.
+    #[error("{0} is not a backup made by cognito-profiles: name another with --backup")]
+    NotABackup(PathBuf),
+    /// The backup was written by a later version.
+    #[error(
+        "the backup is of format {found}, this version reads up to {known}: install a newer cognito-profiles"
+    )]
+    NewerFormat {
+        /// The format found.
+        found: u32,
+        /// The newest format this version reads.
+        known: u32,
+    },
+    /// Another process writes to the backup.
+    #[error("another cognito-profiles is writing to {0}: wait for it to end")]
+    InUse(PathBuf),
+    /// The backup does not hold what was written.
+    #[error(
+        "the backup is damaged: {0}. Run `cognito-profiles verify` to see what is affected; restore the file from a copy, or restore as of another run"
+    )]
+    Corrupted(String),
+    /// No space is left for the backup.
+    #[error(
+        "the disk that holds the backup is full: free some space and run it again; what was done is kept"
+    )]
+    DiskFull,
+    /// The store failed in another way.
+    #[error("the backup cannot be {action}: {cause}")]
+    Store {
+        /// What was tried: "read", "written", "opened".
+        action: &'static str,
+        /// What the store said.
+        cause: String,
+    },
+    /// A record cannot be written as or read from JSON.
+    #[error("a {kind} record cannot be read or written as JSON: {source}")]
+    Encoding {
+        /// What kind of record.
+        kind: Kind,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The backup holds no run to read from.
+    #[error("the backup holds no complete run of {0}: run `cognito-profiles export` first")]
+    NoCompleteRun(PoolId),
+    /// The backup holds nothing at all.
+    #[error("the backup is empty: run `cognito-profiles export` first")]
+    EmptyBackup,
+    /// Several pools are in the backup.
+    #[error("the backup holds {0} pools: name one with --from-pool (`cognito-profiles runs` lists them)")]
+    SeveralPools(usize),
+    /// A run was named that is not there.
+    #[error("no run matches {0:?}: `cognito-profiles runs` lists them")]
+    NoSuchRun(String),
+    /// A run was named by a beginning that several share.
+    #[error("{0:?} is the beginning of several runs: write more of it")]
+    AmbiguousRun(String),
+    /// No complete run is as old as the time given.
+    #[error("no complete run had ended by {0}: `cognito-profiles runs` lists them")]
+    NoRunBy(String),
+    /// A run still going on was named.
+    #[error("run {0} has not ended: run `cognito-profiles export` again to complete it, or name another")]
+    RunNotEnded(RunId),
+    /// The target of a restore has users.
+    #[error("user pool {0} is not empty: restore into a new, empty pool")]
+    TargetNotEmpty(PoolId),
+    /// An import was begun with other options or from another run.
+    #[error(
+        "import {import} into this pool was begun {difference}: run it again the same way to continue it, or restore into a new, empty pool"
+    )]
+    OtherImport {
+        /// The import that was begun.
+        import: String,
+        /// How it differs.
+        difference: String,
+    },
+    /// The target cannot take what the backup holds.
+    #[error("the new pool cannot take this backup: {}", .0.join("; "))]
+    Incompatible(Vec<String>),
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// A stable name for scripts; docs/CLI.md lists them.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoSuchPool { .. } => "no_such_pool",
+            Self::AccessDenied { .. } => "access_denied",
+            Self::Credentials(_) => "credentials",
+            Self::Cognito { .. } => "cognito",
+            Self::Unavailable { .. } => "unavailable",
+            Self::ListingBroken { .. } => "listing_broken",
+            Self::NoBackup(_) => "no_backup",
+            Self::NotABackup(_) => "not_a_backup",
+            Self::NewerFormat { .. } => "newer_format",
+            Self::InUse(_) => "in_use",
+            Self::Corrupted(_) | Self::Encoding { .. } => "corrupted",
+            Self::DiskFull => "disk_full",
+            Self::Store { .. } => "store",
+            Self::NoCompleteRun(_) | Self::EmptyBackup => "no_complete_run",
+            Self::SeveralPools(_) => "several_pools",
+            Self::NoSuchRun(_) => "no_such_run",
+            Self::AmbiguousRun(_) => "ambiguous_run",
+            Self::NoRunBy(_) => "no_run_by",
+            Self::RunNotEnded(_) => "run_not_ended",
+            Self::TargetNotEmpty(_) => "target_not_empty",
+            Self::OtherImport { .. } => "other_import",
+            Self::Incompatible(_) => "incompatible",
+            Self::Usage(_) => "usage",
+        }
+    }
+
+    /// Whether it ends the command as failed, as wrongly used, or as refused.
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::NoSuchPool { .. }
+            | Self::AccessDenied { .. }
+            | Self::Credentials(_)
+            | Self::NoBackup(_)
+            | Self::NotABackup(_)
+            | Self::NewerFormat { .. }
+            | Self::NoCompleteRun(_)
+            | Self::EmptyBackup
+            | Self::SeveralPools(_)
+            | Self::NoSuchRun(_)
+            | Self::AmbiguousRun(_)
+            | Self::NoRunBy(_)
+            | Self::RunNotEnded(_)
+            | Self::Usage(_) => Class::Usage,
+            Self::InUse(_)
+            | Self::Corrupted(_)
+            | Self::Encoding { .. }
+            | Self::DiskFull
+            | Self::TargetNotEmpty(_)
+            | Self::OtherImport { .. }
+            | Self::Incompatible(_) => Class::Refused,
+            Self::Cognito { .. }
+            | Self::Unavailable { .. }
+            | Self::ListingBroken { .. }
+            | Self::Store { .. } => Class::Failed,
+        }
+    }
+}
+
+/// How an error ends a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Something outside failed: exit 1.
+    Failed,
+    /// The command was given something wrong: exit 2.
+    Usage,
+    /// Going on could do harm: exit 4.
+    Refused,
+}

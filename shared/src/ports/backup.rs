@@ -1,0 +1,298 @@
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::model::{Hash, Kind, Partition, PoolId, Record};
+use crate::run::{Run, RunId};
+use crate::time::Timestamp;
+
+/// Versions of records, the runs that saw them, and the imports made of them.
+///
+/// Nothing here is ever overwritten by what is older, and nothing is destroyed: a version that
+/// is replaced or closed stays, with the time until which it held.
+#[async_trait]
+pub trait Backup: Send + Sync {
+    /// Saves what a run observed. An observation is stored only if its content differs from the
+    /// stored one and it was made later than the stored one was (and, for a record that is
+    /// gone, later than it went). Of two observations of the same millisecond the greater hash
+    /// wins, so that order does not matter; a version that held for no time is not kept.
+    /// Any number of observations of different partitions; all or none are saved where the
+    /// store can do that.
+    async fn observe(&self, pool: &PoolId, run: &RunId, observations: &[Observation]) -> Result<()>;
+
+    /// Ends the current versions of these keys at `at`: they are gone. Keys that are not
+    /// current, or whose version began after `at`, are left as they are.
+    async fn close(&self, pool: &PoolId, partition: &Partition, keys: &[String], at: Timestamp)
+    -> Result<()>;
+
+    /// Current records after key `after`, in key order, without their content; at most `limit`.
+    /// Fewer than `limit` means there are no more.
+    async fn heads(
+        &self,
+        pool: &PoolId,
+        partition: &Partition,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Head>>;
+
+    /// The versions that held at `at`, after key `after`, in key order; at most `limit`.
+    /// Fewer than `limit` means there are no more.
+    async fn as_of(
+        &self,
+        pool: &PoolId,
+        partition: &Partition,
+        at: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Version>>;
+
+    /// The versions of these keys that held at `at`, in any order; missing ones are left out.
+    async fn get(
+        &self,
+        pool: &PoolId,
+        partition: &Partition,
+        keys: &[String],
+        at: Timestamp,
+    ) -> Result<Vec<Version>>;
+
+    /// Every version after the one of that key and time, ordered by key and `valid_from`; at
+    /// most `limit`. Fewer than `limit` means there are no more.
+    async fn versions(
+        &self,
+        pool: &PoolId,
+        partition: &Partition,
+        after: Option<(&str, Timestamp)>,
+        limit: usize,
+    ) -> Result<Vec<Version>>;
+
+    /// The names of all groups that ever were, in order, each once. Memberships are found by
+    /// their group.
+    async fn group_names(&self, pool: &PoolId) -> Result<Vec<String>>;
+
+    /// Writes a run's record, replacing an earlier state of the same run.
+    async fn put_run(&self, run: &Run) -> Result<()>;
+
+    /// Runs of one pool or of all, oldest first.
+    async fn runs(&self, pool: Option<&PoolId>) -> Result<Vec<Run>>;
+
+    /// Writes an import's record, replacing an earlier state of the same import.
+    async fn put_import(&self, import: &Import) -> Result<()>;
+
+    /// Imports into one pool or all, oldest first.
+    async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>>;
+
+    /// Writes what became of users, replacing earlier states of the same users.
+    async fn put_mappings(&self, import: &str, mappings: &[Mapping]) -> Result<()>;
+
+    /// What became of these users (by old `sub`), in any order; unknown ones are left out.
+    async fn mappings_of(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>>;
+
+    /// The user (by new `sub`) an old user became, if any.
+    async fn mapping_to(&self, import: &str, new_sub: &str) -> Result<Option<Mapping>>;
+
+    /// What became of users after old `sub` `after`, in order; at most `limit`. Fewer than
+    /// `limit` means there are no more.
+    async fn mappings(&self, import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>>;
+
+    /// Writes what became of groups and updates, replacing earlier outcomes of the same.
+    async fn put_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()>;
+
+    /// Outcomes of one kind and group after key `after`, in key order; at most `limit`.
+    /// `group` is empty for every kind but memberships. Fewer than `limit` means there are no
+    /// more.
+    async fn outcomes(
+        &self,
+        import: &str,
+        kind: Kind,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Outcome>>;
+}
+
+/// A record as a run saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Where it is stored.
+    pub partition: Partition,
+    /// Its key in the partition.
+    pub key: String,
+    /// Its canonical JSON.
+    pub content: String,
+    /// The hash of the content.
+    pub hash: Hash,
+    /// The pool was so at this time or later.
+    pub observed_at: Timestamp,
+}
+
+impl Observation {
+    /// That `record` was so at `observed_at`.
+    pub fn new(record: &Record, observed_at: Timestamp) -> Result<Self> {
+        let content = record.content()?;
+        Ok(Self {
+            partition: record.partition(),
+            key: record.key().to_owned(),
+            hash: Hash::of(content.as_bytes()),
+            content,
+            observed_at,
+        })
+    }
+}
+
+/// What a version was to the run that first saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The record was not there before, or had gone.
+    New,
+    /// The record was different before.
+    Changed,
+}
+
+impl Change {
+    /// What an observation is: `before` is the version it replaces. If one run sees a record
+    /// twice, the second does not make a new record a changed one.
+    pub fn of(run: &RunId, before: Option<(&RunId, Self)>) -> Self {
+        match before {
+            None => Self::New,
+            Some((earlier, change)) if earlier == run => change,
+            Some(_) => Self::Changed,
+        }
+    }
+}
+
+/// A current record, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its key in the partition.
+    pub key: String,
+    /// The hash of its content.
+    pub hash: Hash,
+    /// The run that first saw it so.
+    pub run: RunId,
+    /// What it was to that run.
+    pub change: Change,
+    /// Since when it is so.
+    pub valid_from: Timestamp,
+}
+
+/// What one record looked like for some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Where it is stored.
+    pub partition: Partition,
+    /// Its key in the partition.
+    pub key: String,
+    /// Its canonical JSON, as stored.
+    pub content: String,
+    /// The hash stored beside it.
+    pub hash: Hash,
+    /// When it was first observed so.
+    pub valid_from: Timestamp,
+    /// Until when it was so; absent while current.
+    pub valid_to: Option<Timestamp>,
+    /// The run that first saw it so.
+    pub run: RunId,
+}
+
+impl Version {
+    /// Whether the content is what was written.
+    pub fn is_intact(&self) -> bool {
+        Hash::of(self.content.as_bytes()) == self.hash
+    }
+
+    /// Whether it held at `at`.
+    pub fn held_at(&self, at: Timestamp) -> bool {
+        self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
+    }
+
+    /// The record.
+    pub fn record(&self) -> Result<Record> {
+        Record::from_content(self.partition.kind(), &self.content)
+    }
+}
+
+/// One restore of one run into one pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Its id.
+    pub id: String,
+    /// The pool the run is of.
+    pub from_pool: PoolId,
+    /// The pool restored into.
+    pub into_pool: PoolId,
+    /// The run restored.
+    pub run: RunId,
+    /// Everything valid at this time is restored: the run's end.
+    pub as_of: Timestamp,
+    /// How it was asked for.
+    pub options: ImportOptions,
+    /// How far it is.
+    pub status: ImportStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it last ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How an import was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportOptions {
+    /// Attributes not to restore.
+    pub drop_attributes: Vec<String>,
+    /// The attribute that receives the old `sub`.
+    pub old_sub_attribute: Option<String>,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportStatus {
+    /// It goes on, or was interrupted and can go on.
+    Running,
+    /// Everything is restored, and compared equal.
+    Complete,
+    /// It came to its end; something is listed as not done or different.
+    Partial,
+}
+
+/// What became of one user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The `sub` in the backup.
+    pub sub: String,
+    /// The username in the backup.
+    pub username: String,
+    /// The `sub` in the new pool.
+    pub new_sub: Option<String>,
+    /// The username in the new pool.
+    pub new_username: Option<String>,
+    /// How far the user is restored.
+    pub state: MappingState,
+    /// Why the user was not restored.
+    pub reason: Option<String>,
+}
+
+/// How far one user is restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MappingState {
+    /// Created; the password and what else belongs to creation is not yet done.
+    Created,
+    /// Created, and ready for memberships.
+    Restored,
+    /// Not restored; `reason` says why.
+    Failed,
+}
+
+/// What became of one group, membership or other update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// A group, a membership, or for `User` the disabling of a user.
+    pub kind: Kind,
+    /// The group of a membership; empty otherwise.
+    pub group: String,
+    /// The group's name, or the user's old `sub`.
+    pub key: String,
+    /// Why it could not be done; `None` if it is done.
+    pub failure: Option<String>,
+}

@@ -1,0 +1,249 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::model::{Group, PoolId, User};
+use crate::settings::Settings;
+
+/// One user pool. Every method is one attempt of one call to Cognito; pacing and retries are
+/// [`crate::pacing::Paced`]'s.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// The pool's id.
+    fn pool(&self) -> &PoolId;
+
+    /// `DescribeUserPool`, whole as it was answered.
+    async fn describe(&self) -> Result<PoolDescription, CallError>;
+
+    /// `GetUserPoolMfaConfig`, whole as it was answered.
+    async fn mfa_config(&self) -> Result<serde_json::Value, CallError>;
+
+    /// `GetProvisionedLimit`: requests per second Cognito now enforces for an adjustable
+    /// category, by its name.
+    async fn provisioned_limit(&self, category: &str) -> Result<Option<f64>, CallError>;
+
+    /// `ListUsers`: a page of at most 60 users.
+    async fn list_users(&self, filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError>;
+
+    /// `ListGroups`: a page of at most 60 groups.
+    async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError>;
+
+    /// `GetGroup`.
+    async fn get_group(&self, name: &str) -> Result<Group, CallError>;
+
+    /// `ListUsersInGroup`: a page of at most 60 users.
+    async fn list_members(&self, group: &str, token: Option<&str>) -> Result<Page<User>, CallError>;
+
+    /// `CreateGroup`, with description, precedence and role.
+    async fn create_group(&self, group: &Group) -> Result<(), CallError>;
+
+    /// `AdminCreateUser`, with its message suppressed. Returns the user as created.
+    async fn create_user(&self, user: &NewUser) -> Result<User, CallError>;
+
+    /// `AdminSetUserPassword`, permanent.
+    async fn set_password(&self, username: &str, password: &str) -> Result<(), CallError>;
+
+    /// `AdminAddUserToGroup`.
+    async fn add_to_group(&self, username: &str, group: &str) -> Result<(), CallError>;
+
+    /// `AdminDisableUser`.
+    async fn disable_user(&self, username: &str) -> Result<(), CallError>;
+}
+
+/// What `DescribeUserPool` answers.
+#[derive(Clone, Debug)]
+pub struct PoolDescription {
+    /// The `UserPool` object, whole.
+    pub user_pool: serde_json::Value,
+    /// `EstimatedNumberOfUsers`; absent or negative counts as 0.
+    pub estimated_users: u64,
+}
+
+impl PoolDescription {
+    /// The settings, with the answer of `GetUserPoolMfaConfig`.
+    pub fn settings(&self, mfa_config: serde_json::Value) -> Settings {
+        Settings::new(self.user_pool.clone(), mfa_config)
+    }
+}
+
+/// One answer of a listing.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// May be few or none, even if more follow.
+    pub items: Vec<T>,
+    /// Only its absence ends a listing.
+    pub next: Option<String>,
+}
+
+/// Which users a listing returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserFilter {
+    /// All.
+    All,
+    /// An attribute (or `username`, `sub`) is exactly this.
+    Equals(&'static str, String),
+    /// An attribute begins with this.
+    StartsWith(&'static str, String),
+}
+
+impl UserFilter {
+    /// As `ListUsers` takes it; `None` for all users.
+    pub fn expression(&self) -> Option<String> {
+        let quote = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+        match self {
+            Self::All => None,
+            Self::Equals(name, value) => Some(format!("{name} = \"{}\"", quote(value))),
+            Self::StartsWith(name, value) => Some(format!("{name} ^= \"{}\"", quote(value))),
+        }
+    }
+}
+
+/// What a user is created with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewUser {
+    /// A username, or the e-mail address or phone number where the pool signs in by those.
+    pub username: String,
+    /// Attributes, without `sub`.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// The operations this tool calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // AWS's own names
+pub enum Operation {
+    DescribeUserPool,
+    GetUserPoolMfaConfig,
+    GetProvisionedLimit,
+    ListUsers,
+    ListGroups,
+    GetGroup,
+    ListUsersInGroup,
+    CreateGroup,
+    AdminCreateUser,
+    AdminSetUserPassword,
+    AdminAddUserToGroup,
+    AdminDisableUser,
+}
+
+impl Operation {
+    /// AWS's name of it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DescribeUserPool => "DescribeUserPool",
+            Self::GetUserPoolMfaConfig => "GetUserPoolMfaConfig",
+            Self::GetProvisionedLimit => "GetProvisionedLimit",
+            Self::ListUsers => "ListUsers",
+            Self::ListGroups => "ListGroups",
+            Self::GetGroup => "GetGroup",
+            Self::ListUsersInGroup => "ListUsersInGroup",
+            Self::CreateGroup => "CreateGroup",
+            Self::AdminCreateUser => "AdminCreateUser",
+            Self::AdminSetUserPassword => "AdminSetUserPassword",
+            Self::AdminAddUserToGroup => "AdminAddUserToGroup",
+            Self::AdminDisableUser => "AdminDisableUser",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why one attempt of one call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {fault:?}")]
+pub struct CallError {
+    /// The call.
+    pub operation: Operation,
+    /// What was the matter.
+    pub fault: Fault,
+}
+
+/// What was the matter with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its category's rate was exceeded. Nothing happened.
+    Throttled,
+    /// A server fault, a time-out or a lost connection. The call may have had its effect.
+    Transient(String),
+    /// The pool does not exist here. Nothing happened.
+    NoSuchPool,
+    /// The group or user does not exist. Nothing happened.
+    NotFound,
+    /// The name is taken. Nothing happened.
+    Exists,
+    /// The e-mail address or phone number is another user's alias. Nothing happened.
+    AliasExists,
+    /// A parameter is not accepted: a filter, a token, an attribute. Nothing happened.
+    /// `attributes` names those the answer complained of, if any.
+    Invalid {
+        /// The error's code, in AWS's words.
+        code: String,
+        /// Names of attributes, never their values.
+        attributes: Vec<String>,
+    },
+    /// The credentials do not allow it.
+    AccessDenied,
+    /// The credentials are missing, expired or not accepted: what is the matter with them.
+    Credentials(String),
+    /// Any other refusal, by its code in AWS's words.
+    Refused(String),
+}
+
+impl CallError {
+    /// Whether trying again can help.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self.fault, Fault::Throttled | Fault::Transient(_))
+    }
+
+    /// Whether a parameter was not accepted.
+    pub const fn is_invalid(&self) -> bool {
+        matches!(self.fault, Fault::Invalid { .. })
+    }
+
+    /// Whether every other call would fail in the same way, so that going on makes no sense.
+    pub const fn is_fatal(&self) -> bool {
+        matches!(
+            self.fault,
+            Fault::NoSuchPool
+                | Fault::AccessDenied
+                | Fault::Credentials(_)
+                | Fault::Throttled
+                | Fault::Transient(_)
+        )
+    }
+
+    /// In one or two words, for a list of what could not be done.
+    pub fn reason(&self) -> String {
+        match &self.fault {
+            Fault::Throttled => "throttled".to_owned(),
+            Fault::NoSuchPool | Fault::NotFound => "not found".to_owned(),
+            Fault::Exists => "the name is taken in the new pool".to_owned(),
+            Fault::AliasExists => {
+                "the e-mail address or phone number is another user's in the new pool".to_owned()
+            }
+            Fault::Invalid { code, attributes } if attributes.is_empty() => code.clone(),
+            Fault::Invalid { code, attributes } => format!("{code}: {}", attributes.join(", ")),
+            Fault::AccessDenied => "access denied".to_owned(),
+            Fault::Transient(cause) | Fault::Credentials(cause) | Fault::Refused(cause) => cause.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_what_a_filter_compares_with() {
+        assert_eq!(UserFilter::All.expression(), None);
+        assert_eq!(
+            UserFilter::Equals("sub", r#"a"b\c"#.into()).expression().as_deref(),
+            Some(r#"sub = "a\"b\\c""#)
+        );
+        assert_eq!(UserFilter::StartsWith("sub", "f".into()).expression().as_deref(), Some(r#"sub ^= "f""#));
+    }
+}

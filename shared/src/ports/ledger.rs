@@ -1,0 +1,129 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::model::Partition;
+use crate::run::RunId;
+
+/// Counts exactly what one run has listed, sent, written and seen.
+///
+/// Every method is idempotent: doing it again, in any process, changes nothing.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Adds listings to the run; those it has already are left as they are.
+    async fn open(&self, run: &RunId, listings: &[Listing]) -> Result<()>;
+
+    /// All listings of the run, in the order they were opened.
+    async fn listings(&self, run: &RunId) -> Result<Vec<ListingProgress>>;
+
+    /// One listing, if it was opened.
+    async fn listing(&self, run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>>;
+
+    /// Moves a listing's cursor, once the page before it is sent. A cursor never moves back:
+    /// one of an earlier attempt, or with fewer pages, is ignored.
+    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()>;
+
+    /// Records that a page is written, and what was on it. A page counts once, however often
+    /// this is called.
+    async fn count_page(&self, run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()>;
+
+    /// Records what was seen outside of any listing: by a direct look-up.
+    async fn count_seen(&self, run: &RunId, seen: &[(Partition, String)]) -> Result<()>;
+
+    /// The keys of one partition that the run has seen, in order, each once.
+    async fn seen(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>>;
+
+    /// How many users the run has seen, each counted once.
+    async fn users_seen(&self, run: &RunId) -> Result<u64>;
+
+    /// Records which keys of a partition the run decided are gone, before any is closed.
+    async fn put_gone(&self, run: &RunId, partition: &Partition, keys: &[String]) -> Result<()>;
+
+    /// What [`Ledger::put_gone`] recorded for the partition, in order.
+    async fn gone(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>>;
+
+    /// Forgets all of a run that has ended.
+    async fn clear(&self, run: &RunId) -> Result<()>;
+}
+
+/// One paged series of calls.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listing {
+    /// All groups.
+    Groups,
+    /// All users, without a filter.
+    Users,
+    /// The users whose `sub` begins with this.
+    UsersBySub(String),
+    /// The members of a group.
+    Members(String),
+    /// The members of a group once more, because the first listing missed someone.
+    MembersAgain(String),
+}
+
+impl Listing {
+    /// What it lists, for errors and logs: it names no group.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Groups => "groups",
+            Self::Users | Self::UsersBySub(_) => "users",
+            Self::Members(_) | Self::MembersAgain(_) => "a group's members",
+        }
+    }
+
+    /// Whether it is one of the pool's users.
+    pub const fn is_of_users(&self) -> bool {
+        matches!(self, Self::Users | Self::UsersBySub(_))
+    }
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what())
+    }
+}
+
+/// Where a listing goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// How often the listing was begun anew, because its token had expired.
+    pub attempt: u32,
+    /// Pages sent in this attempt, and so the number of the next.
+    pub pages: u64,
+    /// The token of the next page; none at the beginning, and none at the end.
+    pub token: Option<String>,
+    /// Whether Cognito said there is no further page.
+    pub ended: bool,
+}
+
+/// How far a listing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListingProgress {
+    /// Which.
+    pub listing: Listing,
+    /// Where it goes on.
+    pub cursor: Cursor,
+    /// How many different pages of the cursor's attempt are written.
+    pub written: u64,
+}
+
+impl ListingProgress {
+    /// Whether the listing came to its end and every page of it is written.
+    pub const fn is_done(&self) -> bool {
+        self.cursor.ended && self.written >= self.cursor.pages
+    }
+}
+
+/// Names one page of one listing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PageId {
+    /// The listing.
+    pub listing: Listing,
+    /// Which attempt at it.
+    pub attempt: u32,
+    /// Its number in the attempt, from 0.
+    pub number: u64,
+}

@@ -1,0 +1,53 @@
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Listing, PageId};
+use crate::Result;
+use crate::model::{Group, PoolId, User};
+use crate::run::RunId;
+use crate::time::Timestamp;
+
+/// Carries pages from who lists to who writes.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Once this returns, the page's effect will not be lost: it is held durably, or done.
+    async fn send_page(&self, page: PageMessage) -> Result<()>;
+}
+
+/// Asks for one listing of a run to be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListMessage {
+    /// The pool.
+    pub pool: PoolId,
+    /// The run.
+    pub run: RunId,
+    /// What to list.
+    pub listing: Listing,
+}
+
+/// One page of a listing, to be compared with what is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageMessage {
+    /// The pool.
+    pub pool: PoolId,
+    /// The run.
+    pub run: RunId,
+    /// Which page it is.
+    pub page: PageId,
+    /// The pool was so at this time or later.
+    pub observed_at: Timestamp,
+    /// What the page held.
+    pub records: PageRecords,
+}
+
+/// What a page held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageRecords {
+    /// Of a listing of users.
+    Users(Vec<User>),
+    /// Of the listing of groups.
+    Groups(Vec<Group>),
+    /// Of a listing of one group's members: `sub` and username of each.
+    Members(Vec<(String, String)>),
+}
