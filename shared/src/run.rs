@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Hash, PoolId};
+use crate::model::{Hash, Kind, PoolId};
 use crate::time::Timestamp;
 
 /// Names one run: its start to the second and six random hex digits, so that ids sort by time.
@@ -77,6 +77,18 @@ pub struct Totals {
     pub groups: u64,
     /// Memberships.
     pub memberships: u64,
+}
+
+impl Totals {
+    /// Counts one record. Settings are not counted.
+    pub const fn add(&mut self, kind: Kind) {
+        match kind {
+            Kind::User => self.users += 1,
+            Kind::Group => self.groups += 1,
+            Kind::Membership => self.memberships += 1,
+            Kind::Settings => {}
+        }
+    }
 }
 
 /// What a run found, over users, groups and memberships together.

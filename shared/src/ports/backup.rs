@@ -97,6 +97,16 @@ pub trait Backup: Send + Sync {
     /// Writes what became of groups and updates, replacing earlier outcomes of the same.
     async fn put_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()>;
 
+    /// The outcomes of these keys of one kind and group, in any order; unknown ones are left
+    /// out.
+    async fn outcomes_of(
+        &self,
+        import: &str,
+        kind: Kind,
+        group: &str,
+        keys: &[String],
+    ) -> Result<Vec<Outcome>>;
+
     /// Outcomes of one kind and group after key `after`, in key order; at most `limit`.
     /// `group` is empty for every kind but memberships. Fewer than `limit` means there are no
     /// more.

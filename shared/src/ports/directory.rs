@@ -13,6 +13,9 @@ pub trait Directory: Send + Sync {
     /// The pool's id.
     fn pool(&self) -> &PoolId;
 
+    /// The Region the calls go to.
+    fn region(&self) -> String;
+
     /// `DescribeUserPool`, whole as it was answered.
     async fn describe(&self) -> Result<PoolDescription, CallError>;
 

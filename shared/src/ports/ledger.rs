@@ -26,7 +26,8 @@ pub trait Ledger: Send + Sync {
     async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()>;
 
     /// Records that a page is written, and what was on it. A page counts once, however often
-    /// this is called.
+    /// this is called; what was on it is added each time, for a page read again after a crash
+    /// may hold more.
     async fn count_page(&self, run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()>;
 
     /// Records what was seen outside of any listing: by a direct look-up.
@@ -38,7 +39,8 @@ pub trait Ledger: Send + Sync {
     /// How many users the run has seen, each counted once.
     async fn users_seen(&self, run: &RunId) -> Result<u64>;
 
-    /// Records which keys of a partition the run decided are gone, before any is closed.
+    /// Records keys of a partition that the run decided are gone, before any is closed. Adds to
+    /// what it recorded before.
     async fn put_gone(&self, run: &RunId, partition: &Partition, keys: &[String]) -> Result<()>;
 
     /// What [`Ledger::put_gone`] recorded for the partition, in order.

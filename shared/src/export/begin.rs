@@ -1,0 +1,124 @@
+use futures::try_join;
+
+use super::Exporter;
+use crate::Result;
+use crate::model::{Partition, Record};
+use crate::ports::{Fault, Listing, Observation, PoolDescription};
+use crate::run::{Run, RunId, RunStatus};
+use crate::settings::Settings;
+use crate::time::Timestamp;
+
+/// A run that was interrupted is continued if it began at most so long ago; what it saw is
+/// then too old to be called one picture of the pool.
+const CONTINUE_WITHIN_SECONDS: f64 = 48.0 * 3600.0;
+
+/// Pools with at most so many users are listed at once: ten pages take no longer one after
+/// another than sixteen listings do.
+const SMALL_POOL: u64 = 600;
+
+/// The first digits of a `sub` that is a UUID.
+const HEX_DIGITS: &str = "0123456789abcdef";
+
+impl Exporter {
+    /// Checks the pool, then begins a run or takes up the one that was interrupted.
+    pub async fn begin(&self) -> Result<Run> {
+        let (description, mfa_config) = try_join!(self.describe(), self.mfa_config())?;
+        let run = match self.interrupted_run().await? {
+            Some(run) => run,
+            None => self.new_run(description.estimated_users).await?,
+        };
+        self.save_settings(&run, description.settings(mfa_config)).await?;
+        if self.ledger.listings(&run.id).await?.is_empty() {
+            let mut listings = vec![Listing::Groups];
+            listings.extend(self.user_listings(&run).await?);
+            self.ledger.open(&run.id, &listings).await?;
+        }
+        Ok(run)
+    }
+
+    /// Ends a run as failed. What it saved stays; the next export begins anew.
+    pub async fn fail(&self, run: Run, reason: &str) -> Result<()> {
+        let ended_at = self.observed_at(&run);
+        let failed = Run {
+            status: RunStatus::Failed,
+            ended_at: Some(ended_at),
+            reason: Some(reason.to_owned()),
+            ..run
+        };
+        self.backup.put_run(&failed).await?;
+        self.ledger.clear(&failed.id).await
+    }
+
+    pub(super) async fn describe(&self) -> Result<PoolDescription> {
+        self.directory.describe().await.map_err(|error| self.directory.explain(error))
+    }
+
+    /// A pool that cannot answer still has its users: the MFA settings alone are then empty.
+    async fn mfa_config(&self) -> Result<serde_json::Value> {
+        match self.directory.mfa_config().await {
+            Ok(config) => Ok(config),
+            Err(error)
+                if matches!(error.fault, Fault::Refused(_) | Fault::Invalid { .. } | Fault::NotFound) =>
+            {
+                Ok(serde_json::Value::Null)
+            }
+            Err(error) => Err(self.directory.explain(error)),
+        }
+    }
+
+    /// The run to go on with, if there is one; those that are too old for it are failed.
+    async fn interrupted_run(&self) -> Result<Option<Run>> {
+        let now = self.clock.now();
+        let mut found = None;
+        for run in self.backup.runs(Some(self.pool())).await? {
+            if run.status != RunStatus::Running {
+                continue;
+            }
+            if now.seconds_since(run.started_at) <= CONTINUE_WITHIN_SECONDS && found.is_none() {
+                found = Some(run);
+            } else {
+                self.fail(run, "interrupted, and not continued within two days").await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn new_run(&self, estimated_users: u64) -> Result<Run> {
+        let earlier = self.backup.runs(Some(self.pool())).await?;
+        // Later than all earlier runs, even when the clock was set back: times order versions.
+        let after_earlier = earlier.iter().filter_map(|run| run.ended_at).max().map(Timestamp::next);
+        let now = self.clock.now();
+        let started_at = after_earlier.map_or(now, |time| time.max(now));
+        let run = Run {
+            id: RunId::generate(started_at, self.clock.random()),
+            pool: self.pool().clone(),
+            status: RunStatus::Running,
+            started_at,
+            ended_at: None,
+            estimated_users,
+            manifest: None,
+            reason: None,
+        };
+        self.backup.put_run(&run).await?;
+        Ok(run)
+    }
+
+    async fn save_settings(&self, run: &Run, settings: Settings) -> Result<()> {
+        let observation = Observation::new(&Record::Settings(settings), self.observed_at(run))?;
+        let seen = [(observation.partition.clone(), observation.key.clone())];
+        self.backup.observe(self.pool(), &run.id, &[observation]).await?;
+        self.ledger.count_seen(&run.id, &seen).await
+    }
+
+    /// One listing for a small pool, and for a pool known to have users whose `sub` is no
+    /// UUID; else one for each first digit, so that they can be read in parallel.
+    async fn user_listings(&self, run: &Run) -> Result<Vec<Listing>> {
+        // A text that is no UUID lies in the shard of all such.
+        let odd = Partition::of_user("");
+        let has_odd_subs = !self.backup.heads(self.pool(), &odd, None, 1).await?.is_empty();
+        if run.estimated_users <= SMALL_POOL || has_odd_subs {
+            return Ok(vec![Listing::Users]);
+        }
+        Ok(HEX_DIGITS.chars().map(|digit| Listing::UsersBySub(digit.to_string())).collect())
+    }
+}

@@ -1,0 +1,67 @@
+use super::{Exporter, Verdict};
+use crate::Result;
+use crate::digest::Digests;
+use crate::model::{Kind, Partition};
+use crate::ports::{Change, Head};
+use crate::read::{CHUNK, all_partitions};
+use crate::run::{Manifest, Run, RunStatus};
+use crate::time::Timestamp;
+
+impl Exporter {
+    /// Writes the run's manifest, last of all. Only that makes the run `Complete`, or `Held`.
+    pub async fn finish(&self, run: Run, verdict: Verdict) -> Result<Run> {
+        let (manifest, latest) = self.manifest(&run).await?;
+        let (status, reason) = match verdict {
+            Verdict::Held(reason) => (RunStatus::Held, Some(reason)),
+            _ => (RunStatus::Complete, None),
+        };
+        // Not before anything that is stored, or reading "as of" this run would leave that out.
+        let ended_at = self.observed_at(&run).max(latest);
+        let ended = Run { status, reason, ended_at: Some(ended_at), manifest: Some(manifest), ..run };
+        self.backup.put_run(&ended).await?;
+        self.ledger.clear(&ended.id).await?;
+        Ok(ended)
+    }
+
+    /// Counts and digests of everything current, and the time of the latest version.
+    async fn manifest(&self, run: &Run) -> Result<(Manifest, Timestamp)> {
+        let mut manifest = Manifest::default();
+        let mut digests = Digests::new();
+        let mut latest = run.started_at;
+        let groups = self.backup.group_names(self.pool()).await?;
+        for partition in all_partitions(&groups) {
+            let mut after: Option<String> = None;
+            loop {
+                let heads = self.backup.heads(self.pool(), &partition, after.as_deref(), CHUNK).await?;
+                for head in &heads {
+                    digests.add(&partition, &head.key, &head.hash);
+                    latest = latest.max(head.valid_from);
+                    count(&mut manifest, partition.kind(), run, head);
+                }
+                if heads.len() < CHUNK {
+                    break;
+                }
+                after = heads.last().map(|head| head.key.clone());
+            }
+            manifest.changes.gone += self.gone(run, &partition).await?;
+        }
+        manifest.digests = digests.finish();
+        Ok((manifest, latest))
+    }
+
+    async fn gone(&self, run: &Run, partition: &Partition) -> Result<u64> {
+        Ok(self.ledger.gone(&run.id, partition).await?.len() as u64)
+    }
+}
+
+fn count(manifest: &mut Manifest, kind: Kind, run: &Run, head: &Head) {
+    if kind == Kind::Settings {
+        return;
+    }
+    manifest.totals.add(kind);
+    match head.change {
+        _ if head.run != run.id => manifest.changes.unchanged += 1,
+        Change::New => manifest.changes.new += 1,
+        Change::Changed => manifest.changes.changed += 1,
+    }
+}

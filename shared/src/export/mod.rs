@@ -1,0 +1,144 @@
+//! One export of one pool.
+//!
+//! Each step (begin, list, write, widen, reconcile, finish) is a function that can be run by
+//! any process, any number of times, and killed between any two statements: the ledger says
+//! what is left to do. [`Exporter::export`] runs them all in one process.
+
+mod begin;
+mod finish;
+mod list;
+mod reconcile;
+mod shrink;
+mod widen;
+mod write;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::model::PoolId;
+use crate::pacing::Paced;
+use crate::ports::{Backup, Clock, Ledger, Listing, ListingProgress, Queue};
+use crate::progress::{Progress, Stage};
+use crate::run::Run;
+use crate::time::Timestamp;
+use crate::{Error, Result};
+
+pub use reconcile::Verdict;
+pub use shrink::ShrinkGuard;
+pub use write::Writer;
+
+/// How many listings one process reads at the same time. The rate, not this, is the limit:
+/// it must be enough to fill the rate at a latency of a second.
+const PARALLEL_LISTINGS: usize = 32;
+
+/// Exports one pool.
+pub struct Exporter {
+    /// The pool.
+    pub directory: Arc<Paced>,
+    /// Where versions go.
+    pub backup: Arc<dyn Backup>,
+    /// Where the run is accounted for.
+    pub ledger: Arc<dyn Ledger>,
+    /// Carries pages to who writes them.
+    pub queue: Arc<dyn Queue>,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+    /// Who watches.
+    pub progress: Arc<dyn Progress>,
+    latest_observation: AtomicI64,
+}
+
+impl Exporter {
+    /// An exporter that writes each page in the process that lists it.
+    pub fn in_process(
+        directory: Arc<Paced>,
+        backup: Arc<dyn Backup>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        let queue = Arc::new(Writer::new(backup.clone(), ledger.clone(), progress.clone()));
+        Self {
+            directory,
+            backup,
+            ledger,
+            queue,
+            clock,
+            progress,
+            latest_observation: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Exports the pool, or goes on with an export that was interrupted. The run returned is
+    /// `Complete` or `Held`.
+    pub async fn export(&self, guard: &ShrinkGuard) -> Result<Run> {
+        let run = self.begin().await?;
+        match self.until_reconciled(&run, guard).await {
+            Ok(verdict) => self.finish(run, verdict).await,
+            Err(error @ Error::ListingBroken { .. }) => {
+                // It would break again at the same place: let the next export begin anew.
+                self.fail(run, &error.to_string()).await?;
+                Err(error)
+            }
+            // Anything else may pass; the run stays as it is, to be continued.
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn until_reconciled(&self, run: &Run, guard: &ShrinkGuard) -> Result<Verdict> {
+        loop {
+            self.list_everything(run).await?;
+            if self.widen(run).await? {
+                continue;
+            }
+            match self.reconcile(run, guard).await? {
+                Verdict::ListMore => {}
+                verdict => return Ok(verdict),
+            }
+        }
+    }
+
+    /// Reads every listing of the run to its end, those that are opened meanwhile included.
+    async fn list_everything(&self, run: &Run) -> Result<()> {
+        self.progress.begin(Stage::Users, Some(run.estimated_users));
+        loop {
+            let open: Vec<Listing> = self.open_listings(run).await?;
+            if open.is_empty() {
+                break;
+            }
+            if open.iter().any(|listing| matches!(listing, Listing::Members(_) | Listing::MembersAgain(_))) {
+                self.progress.begin(Stage::Members, None);
+            }
+            stream::iter(open)
+                .map(|listing| async move { self.list_pages(run, &listing).await })
+                .buffer_unordered(PARALLEL_LISTINGS)
+                .try_collect::<()>()
+                .await?;
+        }
+        self.progress.end(Stage::Users);
+        self.progress.end(Stage::Members);
+        Ok(())
+    }
+
+    async fn open_listings(&self, run: &Run) -> Result<Vec<Listing>> {
+        let all = self.ledger.listings(&run.id).await?;
+        Ok(all
+            .into_iter()
+            .filter(|progress| !progress.is_done())
+            .map(|ListingProgress { listing, .. }| listing)
+            .collect())
+    }
+
+    /// The time an observation made now carries: never before the run's start, and never before
+    /// an earlier one of this process, even when the clock is set back.
+    fn observed_at(&self, run: &Run) -> Timestamp {
+        let now = self.clock.now().max(run.started_at).as_millis();
+        Timestamp::from_millis(self.latest_observation.fetch_max(now, Ordering::Relaxed).max(now))
+    }
+
+    fn pool(&self) -> &PoolId {
+        self.directory.pool()
+    }
+}

@@ -1,0 +1,207 @@
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Exporter, ShrinkGuard};
+use crate::Result;
+use crate::model::{Partition, Record};
+use crate::ports::{Fault, Listing, Observation, UserFilter};
+use crate::progress::Stage;
+use crate::read::CHUNK;
+use crate::run::{Run, Totals};
+
+/// How many look-ups of missing users are on their way at once; the rate is the limit.
+const PARALLEL_LOOKUPS: usize = 32;
+
+/// What came of comparing a run with what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Listings were opened that must be read first.
+    ListMore,
+    /// What is gone is closed.
+    Reconciled,
+    /// Too much would be gone: nothing is closed. Why, for a person to read.
+    Held(String),
+}
+
+impl Exporter {
+    /// Compares what the run saw with what is stored, and closes what is gone: once the shrink
+    /// guard allows it, and once a second look confirms it.
+    pub async fn reconcile(&self, run: &Run, guard: &ShrinkGuard) -> Result<Verdict> {
+        self.progress.begin(Stage::Reconcile, None);
+        let verdict = self.compare(run, guard).await?;
+        if verdict == Verdict::Reconciled {
+            self.close_gone(run).await?;
+        }
+        self.progress.end(Stage::Reconcile);
+        Ok(verdict)
+    }
+
+    /// Finds what is missing, without changing anything that is stored.
+    async fn compare(&self, run: &Run, guard: &ShrinkGuard) -> Result<Verdict> {
+        let mut stored = Totals::default();
+        let mut gone = Totals::default();
+        for partition in Partition::users() {
+            let (current, missing) = self.missing(run, &partition).await?;
+            stored.users += current;
+            gone.users += missing.len() as u64;
+        }
+        let (groups, missing_groups) = self.missing(run, &Partition::Groups).await?;
+        stored.groups = groups;
+        gone.groups = missing_groups.len() as u64;
+        if let Some(objection) = guard.objection(&stored, &gone) {
+            return Ok(Verdict::Held(objection));
+        }
+        if self.find_missed_groups(run, &missing_groups).await? {
+            return Ok(Verdict::ListMore);
+        }
+        if self.compare_members(run, &missing_groups, &mut stored, &mut gone).await? {
+            return Ok(Verdict::ListMore);
+        }
+        Ok(guard.objection(&stored, &gone).map_or(Verdict::Reconciled, Verdict::Held))
+    }
+
+    /// How many records of a partition are current, and the keys of those the run did not see.
+    async fn missing(&self, run: &Run, partition: &Partition) -> Result<(u64, Vec<String>)> {
+        let seen = self.ledger.seen(&run.id, partition).await?;
+        let mut current = 0;
+        let mut missing = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let heads = self.backup.heads(self.pool(), partition, after.as_deref(), CHUNK).await?;
+            let more = heads.len() == CHUNK;
+            after = heads.last().map(|head| head.key.clone());
+            current += heads.len() as u64;
+            missing.extend(
+                heads.into_iter().map(|head| head.key).filter(|key| seen.binary_search(key).is_err()),
+            );
+            if !more {
+                self.progress.advance(Stage::Reconcile, current);
+                return Ok((current, missing));
+            }
+        }
+    }
+
+    /// Asks for each missing group by name. One that is still there was missed by the listing:
+    /// it is saved, and its members are listed. Returns whether there was one.
+    async fn find_missed_groups(&self, run: &Run, missing: &[String]) -> Result<bool> {
+        let mut missed = false;
+        for name in missing {
+            let observed_at = self.observed_at(run);
+            match self.directory.get_group(name).await {
+                Ok(group) => {
+                    self.save_seen(run, &Observation::new(&Record::Group(group), observed_at)?).await?;
+                    self.ledger.open(&run.id, &[Listing::Members(name.clone())]).await?;
+                    missed = true;
+                }
+                Err(error) if error.fault == Fault::NotFound => {}
+                Err(error) => return Err(self.directory.explain(error)),
+            }
+        }
+        Ok(missed)
+    }
+
+    /// Counts missing memberships that did not go with their group or user, and has their
+    /// groups listed once more: only a membership missed twice is gone. Returns whether there
+    /// is more to list.
+    async fn compare_members(
+        &self,
+        run: &Run,
+        missing_groups: &[String],
+        stored: &mut Totals,
+        gone: &mut Totals,
+    ) -> Result<bool> {
+        let mut again = Vec::new();
+        for group in self.backup.group_names(self.pool()).await? {
+            let group_is_gone = missing_groups.contains(&group);
+            let mut missed = 0;
+            for partition in Partition::members(&group) {
+                let (current, missing) = self.missing(run, &partition).await?;
+                stored.memberships += current;
+                if !group_is_gone {
+                    missed += self.of_users_seen(run, &missing).await?;
+                }
+            }
+            if missed > 0 {
+                gone.memberships += missed;
+                again.push(Listing::MembersAgain(group));
+            }
+        }
+        let opened: BTreeSet<Listing> =
+            self.ledger.listings(&run.id).await?.into_iter().map(|progress| progress.listing).collect();
+        again.retain(|listing| !opened.contains(listing));
+        self.ledger.open(&run.id, &again).await?;
+        Ok(!again.is_empty())
+    }
+
+    /// How many of these users the run saw.
+    async fn of_users_seen(&self, run: &Run, subs: &[String]) -> Result<u64> {
+        let partitions: BTreeSet<Partition> = subs.iter().map(|sub| Partition::of_user(sub)).collect();
+        let mut count = 0;
+        for partition in partitions {
+            let seen = self.ledger.seen(&run.id, &partition).await?;
+            let in_partition = subs.iter().filter(|sub| Partition::of_user(sub) == partition);
+            count += in_partition.filter(|sub| seen.binary_search(sub).is_ok()).count() as u64;
+        }
+        Ok(count)
+    }
+
+    async fn close_gone(&self, run: &Run) -> Result<()> {
+        for partition in Partition::users() {
+            let (_, missing) = self.missing(run, &partition).await?;
+            let gone = self.confirm_gone(run, missing).await?;
+            self.close(run, &partition, &gone).await?;
+        }
+        for group in self.backup.group_names(self.pool()).await? {
+            for partition in Partition::members(&group) {
+                let (_, missing) = self.missing(run, &partition).await?;
+                self.close(run, &partition, &missing).await?;
+            }
+        }
+        let (_, missing) = self.missing(run, &Partition::Groups).await?;
+        self.close(run, &Partition::Groups, &missing).await
+    }
+
+    /// Looks up each user directly. Whoever is still there was missed by the listing, and is
+    /// saved as seen; the others are returned.
+    async fn confirm_gone(&self, run: &Run, missing: Vec<String>) -> Result<Vec<String>> {
+        if !missing.is_empty() {
+            self.progress.begin(Stage::Confirm, None);
+        }
+        let looked_up = stream::iter(missing)
+            .map(|sub| async move { Ok((self.is_gone(run, &sub).await?, sub)) })
+            .buffered(PARALLEL_LOOKUPS);
+        looked_up.try_filter_map(async |(gone, sub)| Ok(gone.then_some(sub))).try_collect().await
+    }
+
+    async fn is_gone(&self, run: &Run, sub: &str) -> Result<bool> {
+        let observed_at = self.observed_at(run);
+        let filter = UserFilter::Equals("sub", sub.to_owned());
+        let found =
+            self.directory.find_users(&filter).await.map_err(|error| self.directory.explain(error))?;
+        self.progress.advance(Stage::Confirm, 1);
+        // A service that answers with others than asked for must not hide that this one is gone.
+        match found.into_iter().find(|user| user.sub == sub) {
+            None => Ok(true),
+            Some(user) => {
+                self.save_seen(run, &Observation::new(&Record::User(user), observed_at)?).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn save_seen(&self, run: &Run, observation: &Observation) -> Result<()> {
+        self.backup.observe(self.pool(), &run.id, std::slice::from_ref(observation)).await?;
+        let seen = [(observation.partition.clone(), observation.key.clone())];
+        self.ledger.count_seen(&run.id, &seen).await
+    }
+
+    /// Notes what is gone before closing it, so that a run killed in between still counts it.
+    async fn close(&self, run: &Run, partition: &Partition, keys: &[String]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.ledger.put_gone(&run.id, partition, keys).await?;
+        self.backup.close(self.pool(), partition, keys, self.observed_at(run)).await
+    }
+}

@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use super::{Category, Pacer};
+use crate::Error;
+use crate::model::{Group, PoolId, User};
+use crate::ports::{
+    CallError, Clock, Directory, Fault, NewUser, Operation, Page, PoolDescription, UserFilter,
+};
+
+/// A call that keeps failing is given up after so many tries: about two minutes. A throttled
+/// call is never given up, for it did no harm and will get through.
+const MOST_FAILURES: u32 = 10;
+
+/// A pool whose calls are paced, retried and counted.
+pub struct Paced {
+    inner: Arc<dyn Directory>,
+    clock: Arc<dyn Clock>,
+    pacer: Arc<Pacer>,
+    counts: Mutex<BTreeMap<Operation, u64>>,
+    throttled: AtomicU64,
+}
+
+/// How many requests were sent, retries included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// By operation.
+    pub by_operation: BTreeMap<&'static str, u64>,
+    /// How many of them were throttled.
+    pub throttled: u64,
+}
+
+impl Paced {
+    /// Sends the calls of `inner` at the pace of `pacer`.
+    pub fn new(inner: Arc<dyn Directory>, clock: Arc<dyn Clock>, pacer: Arc<Pacer>) -> Self {
+        Self { inner, clock, pacer, counts: Mutex::default(), throttled: AtomicU64::new(0) }
+    }
+
+    /// The pool's id.
+    pub fn pool(&self) -> &PoolId {
+        self.inner.pool()
+    }
+
+    /// What paces the calls.
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// What was sent so far.
+    pub fn requests(&self) -> Requests {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        Requests {
+            by_operation: counts.iter().map(|(operation, count)| (operation.as_str(), *count)).collect(),
+            throttled: self.throttled.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What a failed call means to a person, where it ends the work.
+    pub fn explain(&self, error: CallError) -> Error {
+        let operation = error.operation.as_str();
+        let pool = self.pool().clone();
+        match error.fault {
+            Fault::NoSuchPool => {
+                let region = self.inner.region();
+                let hint = match pool.region() {
+                    Some(own) if own != region => format!(" Its id says {own}: set AWS_REGION={own}."),
+                    _ => " Check the id, and the account of these credentials.".to_owned(),
+                };
+                Error::NoSuchPool { pool, region, hint }
+            }
+            Fault::AccessDenied => Error::AccessDenied { operation, pool },
+            Fault::Credentials(cause) => Error::Credentials(cause),
+            Fault::Transient(cause) => Error::Unavailable { operation, attempts: MOST_FAILURES, cause },
+            Fault::Throttled => {
+                Error::Unavailable { operation, attempts: MOST_FAILURES, cause: "throttling".to_owned() }
+            }
+            _ => Error::Cognito { operation, code: error.reason() },
+        }
+    }
+
+    /// Makes one call: waits for its turn, and tries again what trying again can help.
+    async fn call<T, Attempt>(
+        &self,
+        operation: Operation,
+        attempt: impl Fn() -> Attempt,
+    ) -> Result<T, CallError>
+    where
+        Attempt: Future<Output = Result<T, CallError>>,
+    {
+        let mut backoff = self.backoff();
+        let mut failures = 0;
+        loop {
+            let permit = self.pacer.permit(operation).await;
+            self.count(operation);
+            let answer = attempt().await;
+            drop(permit);
+            match answer {
+                Err(error) if error.fault == Fault::Throttled => {
+                    self.throttled.fetch_add(1, Ordering::Relaxed);
+                    self.pacer.throttled(operation);
+                }
+                Err(error) if error.is_transient() => {
+                    failures += 1;
+                    if failures == MOST_FAILURES {
+                        return Err(error);
+                    }
+                }
+                answer => return answer,
+            }
+            self.clock.sleep(backoff.next().unwrap_or(LONGEST_DELAY)).await;
+        }
+    }
+
+    fn backoff(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::new()
+            .with_min_delay(SHORTEST_DELAY)
+            .with_max_delay(LONGEST_DELAY)
+            .with_jitter()
+            .with_jitter_seed(self.clock.random())
+            .without_max_times()
+            .build()
+    }
+
+    fn count(&self, operation: Operation) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(operation).or_default() += 1;
+    }
+}
+
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(20);
+
+/// The calls, as [`Directory`] has them.
+#[allow(missing_docs)]
+impl Paced {
+    pub async fn describe(&self) -> Result<PoolDescription, CallError> {
+        self.call(Operation::DescribeUserPool, || self.inner.describe()).await
+    }
+
+    pub async fn mfa_config(&self) -> Result<serde_json::Value, CallError> {
+        self.call(Operation::GetUserPoolMfaConfig, || self.inner.mfa_config()).await
+    }
+
+    pub async fn list_users(
+        &self,
+        filter: &UserFilter,
+        token: Option<&str>,
+    ) -> Result<Page<User>, CallError> {
+        self.call(Operation::ListUsers, || self.inner.list_users(filter, token)).await
+    }
+
+    pub async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError> {
+        self.call(Operation::ListGroups, || self.inner.list_groups(token)).await
+    }
+
+    pub async fn get_group(&self, name: &str) -> Result<Group, CallError> {
+        self.call(Operation::GetGroup, || self.inner.get_group(name)).await
+    }
+
+    pub async fn list_members(&self, group: &str, token: Option<&str>) -> Result<Page<User>, CallError> {
+        self.call(Operation::ListUsersInGroup, || self.inner.list_members(group, token)).await
+    }
+
+    pub async fn create_group(&self, group: &Group) -> Result<(), CallError> {
+        self.call(Operation::CreateGroup, || self.inner.create_group(group)).await
+    }
+
+    pub async fn create_user(&self, user: &NewUser) -> Result<User, CallError> {
+        self.call(Operation::AdminCreateUser, || self.inner.create_user(user)).await
+    }
+
+    pub async fn set_password(&self, username: &str, password: &str) -> Result<(), CallError> {
+        self.call(Operation::AdminSetUserPassword, || self.inner.set_password(username, password)).await
+    }
+
+    pub async fn add_to_group(&self, username: &str, group: &str) -> Result<(), CallError> {
+        self.call(Operation::AdminAddUserToGroup, || self.inner.add_to_group(username, group)).await
+    }
+
+    pub async fn disable_user(&self, username: &str) -> Result<(), CallError> {
+        self.call(Operation::AdminDisableUser, || self.inner.disable_user(username)).await
+    }
+
+    /// Asks Cognito for the rate of each of these categories that can differ from the default
+    /// and that the operator did not choose. An account that may not ask keeps the defaults:
+    /// one try, no error.
+    pub async fn read_rates(&self, categories: &[Category]) {
+        for category in categories {
+            if !category.is_adjustable() || self.pacer.rates().is_chosen(*category) {
+                continue;
+            }
+            let permit = self.pacer.permit(Operation::GetProvisionedLimit).await;
+            self.count(Operation::GetProvisionedLimit);
+            let limit = self.inner.provisioned_limit(category.as_str()).await;
+            drop(permit);
+            if let Ok(Some(rps)) = limit
+                && rps > 0.0
+            {
+                self.pacer.note_rate(*category, rps);
+            }
+        }
+    }
+
+    /// Every user that a filter finds, over all pages of it. For look-ups of one user.
+    pub async fn find_users(&self, filter: &UserFilter) -> Result<Vec<User>, CallError> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self.list_users(filter, token.as_deref()).await?;
+            found.extend(page.items);
+            match page.next {
+                None => return Ok(found),
+                next => token = next,
+            }
+        }
+    }
+}
