@@ -1,0 +1,180 @@
+use std::collections::HashMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::fit::Fit;
+use super::password::random_password;
+use super::plan::Plan;
+use super::{Importer, PARALLEL_CALLS};
+use crate::Result;
+use crate::model::{Record, User};
+use crate::ports::{CallError, Fault, Import, Mapping, MappingState, NewUser, UserFilter, Version};
+use crate::progress::Stage;
+use crate::read::Snapshot;
+
+/// Users who never chose a password, or must choose a new one, stay so: they get none.
+pub(super) fn keeps_temporary_password(user: &User) -> bool {
+    matches!(user.status.as_str(), "UNCONFIRMED" | "FORCE_CHANGE_PASSWORD")
+}
+
+impl Importer {
+    /// Creates every user that is not there yet, and writes down what each became.
+    pub(super) async fn create_users(
+        &self,
+        import: &Import,
+        snapshot: &Snapshot,
+        fit: &Fit,
+        plan: &Plan,
+    ) -> Result<()> {
+        self.progress.begin(Stage::CreateUsers, Some(plan.totals.users));
+        let mut users = snapshot.users();
+        while let Some(versions) = users.next().await? {
+            let todo = self.not_restored(import, &versions).await?;
+            self.progress.advance(Stage::CreateUsers, (versions.len() - todo.len()) as u64);
+            let taken: Vec<Option<(User, NewUser)>> = stream::iter(todo)
+                .map(|(user, before)| async move {
+                    let taken = self.restore_user(import, fit, user, before).await?;
+                    self.progress.advance(Stage::CreateUsers, 1);
+                    Ok::<_, crate::Error>(taken)
+                })
+                .buffer_unordered(PARALLEL_CALLS)
+                .try_collect()
+                .await?;
+            // Only when all others are written down is it certain whose a taken name is.
+            for (user, new) in taken.into_iter().flatten() {
+                self.adopt(import, fit, user, new).await?;
+            }
+        }
+        self.progress.end(Stage::CreateUsers);
+        Ok(())
+    }
+
+    /// The users that are not restored yet, each with what was begun of it.
+    async fn not_restored(
+        &self,
+        import: &Import,
+        versions: &[Version],
+    ) -> Result<Vec<(User, Option<Mapping>)>> {
+        let subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
+        let mappings = self.backup.mappings_of(&import.id, &subs).await?;
+        let mut begun: HashMap<String, Mapping> =
+            mappings.into_iter().map(|mapping| (mapping.sub.clone(), mapping)).collect();
+        let mut todo = Vec::new();
+        for version in versions {
+            let Record::User(user) = version.record()? else { continue };
+            match begun.remove(&user.sub) {
+                Some(mapping) if mapping.state == MappingState::Restored => {}
+                before => todo.push((user, before)),
+            }
+        }
+        Ok(todo)
+    }
+
+    /// Restores one user from wherever it was left. Returns it if its name is taken.
+    async fn restore_user(
+        &self,
+        import: &Import,
+        fit: &Fit,
+        user: User,
+        before: Option<Mapping>,
+    ) -> Result<Option<(User, NewUser)>> {
+        if let Some(created) = before.filter(|mapping| mapping.new_sub.is_some()) {
+            self.finish_user(import, fit, &user, created).await?;
+            return Ok(None);
+        }
+        let new = match fit.new_user(&user) {
+            Ok(new) => new,
+            Err(reason) => return self.give_up(import, mapping_of(&user), reason).await.map(|()| None),
+        };
+        match self.directory.create_user(&new).await {
+            Ok(created) => {
+                self.created(import, fit, &user, created).await?;
+                Ok(None)
+            }
+            Err(error) if matches!(error.fault, Fault::Exists | Fault::AliasExists) => Ok(Some((user, new))),
+            Err(error) => self.refused(import, mapping_of(&user), error).await.map(|()| None),
+        }
+    }
+
+    async fn created(&self, import: &Import, fit: &Fit, user: &User, created: User) -> Result<()> {
+        let mapping = Mapping {
+            new_sub: Some(created.sub),
+            new_username: Some(created.username),
+            state: MappingState::Created,
+            ..mapping_of(user)
+        };
+        self.put(import, mapping.clone()).await?;
+        self.finish_user(import, fit, user, mapping).await
+    }
+
+    /// What follows creation: a password nobody knows, so that "forgot password" works.
+    async fn finish_user(&self, import: &Import, fit: &Fit, user: &User, mapping: Mapping) -> Result<()> {
+        if !keeps_temporary_password(user) {
+            let username = mapping.new_username.clone().unwrap_or_default();
+            let password = random_password(&*self.clock, &fit.target);
+            if let Err(error) = self.directory.set_password(&username, &password).await {
+                return self.refused(import, mapping, error).await;
+            }
+        }
+        self.put(import, Mapping { state: MappingState::Restored, reason: None, ..mapping }).await
+    }
+
+    /// The name is taken. If by a user equal to ours that no other old user became, we created
+    /// it before an answer was lost or the process was killed: then it is ours.
+    async fn adopt(&self, import: &Import, fit: &Fit, user: User, new: NewUser) -> Result<()> {
+        let taken = CallError { operation: crate::ports::Operation::AdminCreateUser, fault: Fault::Exists };
+        for found in self.namesakes(fit, &new).await? {
+            if is_as_created(&found, &new) && self.backup.mapping_to(&import.id, &found.sub).await?.is_none()
+            {
+                return self.created(import, fit, &user, found).await;
+            }
+        }
+        self.refused(import, mapping_of(&user), taken).await
+    }
+
+    async fn namesakes(&self, fit: &Fit, new: &NewUser) -> Result<Vec<User>> {
+        let attribute = match fit.target.makes_usernames() {
+            false => "username",
+            true if new.attributes.get("email") == Some(&new.username) => "email",
+            true => "phone_number",
+        };
+        let filter = UserFilter::Equals(attribute, new.username.clone());
+        self.directory.find_users(&filter).await.map_err(|error| self.directory.explain(error))
+    }
+
+    /// Cognito refused something of this user: it is listed, and stops nobody else.
+    async fn refused(&self, import: &Import, mapping: Mapping, error: CallError) -> Result<()> {
+        if error.is_fatal() {
+            return Err(self.directory.explain(error));
+        }
+        let reason = format!("{}: {}", error.operation, error.reason());
+        self.give_up(import, mapping, reason).await
+    }
+
+    async fn give_up(&self, import: &Import, mapping: Mapping, reason: String) -> Result<()> {
+        self.put(import, Mapping { state: MappingState::Failed, reason: Some(reason), ..mapping }).await
+    }
+
+    async fn put(&self, import: &Import, mapping: Mapping) -> Result<()> {
+        self.backup.put_mappings(&import.id, &[mapping]).await
+    }
+}
+
+/// Nothing has become of the user yet.
+fn mapping_of(user: &User) -> Mapping {
+    Mapping {
+        sub: user.sub.clone(),
+        username: user.username.clone(),
+        new_sub: None,
+        new_username: None,
+        state: MappingState::Failed,
+        reason: None,
+    }
+}
+
+/// Whether a user has everything we would have created it with.
+fn is_as_created(found: &User, new: &NewUser) -> bool {
+    new.attributes.iter().all(|(name, value)| {
+        found.attributes.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value))
+    })
+}
