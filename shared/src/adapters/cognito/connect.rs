@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cognitoidentityprovider::{Client, config};
+
+use super::CognitoDirectory;
+use crate::model::PoolId;
+use crate::{Error, Result};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one attempt may take, answer included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where to connect to and as whom, beside the standard AWS settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// The profile to use instead of `AWS_PROFILE`'s.
+    pub profile: Option<String>,
+}
+
+impl CognitoDirectory {
+    /// Connects by the standard AWS settings: environment, profiles (with SSO, roles and
+    /// credential processes), containers and instances; `AWS_ENDPOINT_URL` and
+    /// `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER` too. If they name no Region, the pool's id
+    /// does. Nothing is sent yet: credentials that are missing fail the first call.
+    pub async fn connect(pool: PoolId, options: &ConnectOptions) -> Result<Self> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region_chain(&pool, options));
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile);
+        }
+        Self::from_config(pool, &loader.load().await)
+    }
+
+    /// Connects by settings already loaded. Their retries and time-outs are not taken over: one
+    /// call is one attempt.
+    pub fn from_config(pool: PoolId, config: &SdkConfig) -> Result<Self> {
+        let region = config.region().map(ToString::to_string);
+        let region = region.or_else(|| pool.region().map(ToOwned::to_owned)).ok_or_else(no_region)?;
+        if config.credentials_provider().is_none() {
+            return Err(Error::Credentials("none are configured".to_owned()));
+        }
+        // The SDK's own HTTP client keeps every idle connection, for 90 seconds: parallel calls
+        // need no more.
+        let config = config::Builder::from(config)
+            .region(Region::new(region.clone()))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            // The attempt's time-out covers the answer's body, which is small.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Ok(Self { pool, region, client: Client::from_conf(config) })
+    }
+}
+
+/// What is configured, then what the pool's id says. The SDK's own chain would ask the instance
+/// metadata service next, which costs seconds where there is none and knows less than the id.
+fn region_chain(pool: &PoolId, options: &ConnectOptions) -> RegionProviderChain {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &options.profile {
+        profile = profile.profile_name(name);
+    }
+    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(pool.region().map(|region| Region::new(region.to_owned())))
+        .or_default_provider()
+}
+
+fn no_region() -> Error {
+    Error::Usage("no AWS Region is configured, and the pool's id names none: set AWS_REGION".to_owned())
+}

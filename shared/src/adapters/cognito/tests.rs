@@ -1,0 +1,6 @@
+//! The adapter against answers shaped like Cognito's, without a network.
+
+mod calls;
+mod connection;
+mod faults;
+mod wire;
