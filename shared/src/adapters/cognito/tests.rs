@@ -2,5 +2,6 @@
 
 mod calls;
 mod connection;
+mod environment;
 mod faults;
 mod wire;

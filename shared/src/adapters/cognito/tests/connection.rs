@@ -34,7 +34,7 @@ fn at(endpoint: &str) -> CognitoDirectory {
 }
 
 /// Takes one connection, reads one request's head, answers `response` and hangs up.
-fn serve_once(response: &'static str) -> (String, JoinHandle<()>) {
+pub(super) fn serve_once(response: &'static str) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
