@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
+use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -32,7 +32,8 @@ impl CognitoDirectory {
     /// `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER` too. If they name no Region, the pool's id
     /// does. Nothing is sent yet: credentials that are missing fail the first call.
     pub async fn connect(pool: PoolId, options: &ConnectOptions) -> Result<Self> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region_chain(&pool, options));
+        let region = region(&pool, options).await;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region);
         if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }
@@ -42,15 +43,15 @@ impl CognitoDirectory {
     /// Connects by settings already loaded. Their retries and time-outs are not taken over: one
     /// call is one attempt.
     pub fn from_config(pool: PoolId, config: &SdkConfig) -> Result<Self> {
-        let region = config.region().map(ToString::to_string);
-        let region = region.or_else(|| pool.region().map(ToOwned::to_owned)).ok_or_else(no_region)?;
+        let configured = config.region().filter(|region| is_named(region)).cloned();
+        let region = configured.or_else(|| pool_region(&pool)).ok_or_else(no_region)?;
         if config.credentials_provider().is_none() {
             return Err(Error::Credentials("none are configured".to_owned()));
         }
         // The SDK's own HTTP client keeps every idle connection, for 90 seconds: parallel calls
         // need no more.
         let config = config::Builder::from(config)
-            .region(Region::new(region.clone()))
+            .region(region.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -61,21 +62,31 @@ impl CognitoDirectory {
             // The attempt's time-out covers the answer's body, which is small.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Ok(Self { pool, region, client: Client::from_conf(config) })
+        Ok(Self { pool, region: region.to_string(), client: Client::from_conf(config) })
     }
 }
 
-/// What is configured, then what the pool's id says. The SDK's own chain would ask the instance
-/// metadata service next, which costs seconds where there is none and knows less than the id.
-fn region_chain(pool: &PoolId, options: &ConnectOptions) -> RegionProviderChain {
+/// The Region of the environment or the profile, or else what the pool's id says. The SDK's own
+/// chain would ask the instance metadata service instead, which costs seconds where there is none
+/// and knows less than the id. An empty setting counts as none, as it does for other AWS tools.
+async fn region(pool: &PoolId, options: &ConnectOptions) -> Option<Region> {
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &options.profile {
         profile = profile.profile_name(name);
     }
-    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-        .or_else(profile.build())
-        .or_else(pool.region().map(|region| Region::new(region.to_owned())))
-        .or_default_provider()
+    let environment = EnvironmentVariableRegionProvider::new().region().await;
+    match environment.filter(is_named) {
+        Some(region) => Some(region),
+        None => profile.build().region().await.filter(is_named).or_else(|| pool_region(pool)),
+    }
+}
+
+fn pool_region(pool: &PoolId) -> Option<Region> {
+    pool.region().map(|region| Region::new(region.to_owned()))
+}
+
+fn is_named(region: &Region) -> bool {
+    !region.as_ref().is_empty()
 }
 
 fn no_region() -> Error {

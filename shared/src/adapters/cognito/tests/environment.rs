@@ -43,7 +43,7 @@ fn connect_with(profile: &str, settings: &[(&str, &str)]) -> String {
 #[test]
 fn the_endpoint_comes_from_the_environment_and_the_region_from_the_pool() {
     let (endpoint, server) = serve_once(FOUND);
-    let printed = connect_with("", &[KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL", &endpoint)]);
+    let printed = connect_with("", &[KEYS[0], KEYS[1], ("AWS_REGION", ""), ("AWS_ENDPOINT_URL", &endpoint)]);
     assert!(printed.contains("eu-west-1 Ok(7)"), "{printed}");
     server.join().unwrap();
 }
