@@ -73,7 +73,8 @@ fn a_profile_brings_its_region_endpoint_and_credentials() {
          aws_access_key_id = id\naws_secret_access_key = secret\n"
     )
     .unwrap();
-    let printed = connect_with("source", &[("AWS_CONFIG_FILE", file.path().to_str().unwrap())]);
+    let settings = [("AWS_CONFIG_FILE", file.path().to_str().unwrap()), ("AWS_REGION", "")];
+    let printed = connect_with("source", &settings);
     assert!(printed.contains("us-west-2 Ok(7)"), "{printed}");
     server.join().unwrap();
 }

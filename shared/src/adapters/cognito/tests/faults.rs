@@ -102,6 +102,13 @@ async fn what_did_not_arrive_is_transient() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn silence_ends_with_a_time_out() {
+    let started = tokio::time::Instant::now();
+    assert_eq!(list(Wire::default().then_hang(), None).await, transient("time-out"));
+    assert_eq!(started.elapsed().as_secs(), 30);
+}
+
 #[tokio::test]
 async fn a_missing_pool_is_told_from_a_missing_group_or_user() {
     let code = "ResourceNotFoundException";

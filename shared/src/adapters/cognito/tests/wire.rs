@@ -21,7 +21,8 @@ use crate::model::PoolId;
 /// The pool every test asks for.
 pub(super) const POOL: &str = "eu-west-1_Test";
 
-type Answer = Result<(u16, String), ConnectorError>;
+/// A status and body, a failure, or silence.
+type Answer = Option<Result<(u16, String), ConnectorError>>;
 
 /// Keeps the calls and gives the answers.
 #[derive(Clone, Debug, Default)]
@@ -33,13 +34,19 @@ pub(super) struct Wire {
 impl Wire {
     /// Answers with this, after what it was told before.
     pub(super) fn then(self, status: u16, body: &str) -> Self {
-        self.answers.lock().unwrap().push_back(Ok((status, body.to_owned())));
+        self.answers.lock().unwrap().push_back(Some(Ok((status, body.to_owned()))));
         self
     }
 
     /// Fails with this, after what it was told before.
     pub(super) fn then_fail(self, error: ConnectorError) -> Self {
-        self.answers.lock().unwrap().push_back(Err(error));
+        self.answers.lock().unwrap().push_back(Some(Err(error)));
+        self
+    }
+
+    /// Never answers, after what it was told before.
+    pub(super) fn then_hang(self) -> Self {
+        self.answers.lock().unwrap().push_back(None);
         self
     }
 
@@ -76,6 +83,7 @@ impl HttpConnector for Wire {
         self.calls.lock().unwrap().push((operation, body));
         // A call too many means that something retried.
         let answer = self.answers.lock().unwrap().pop_front().expect("one call too many");
+        let Some(answer) = answer else { return HttpConnectorFuture::new(std::future::pending()) };
         HttpConnectorFuture::ready(answer.map(|(status, body)| {
             HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
         }))
