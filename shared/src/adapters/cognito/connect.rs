@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -22,7 +23,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where to connect to and as whom, beside the standard AWS settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// The profile to use instead of `AWS_PROFILE`'s.
+    /// The profile to use instead of `AWS_PROFILE`'s; its credentials also go before those in the
+    /// environment, as with `aws --profile`.
     pub profile: Option<String>,
 }
 
@@ -33,9 +35,9 @@ impl CognitoDirectory {
     /// does. Nothing is sent yet: credentials that are missing fail the first call.
     pub async fn connect(pool: PoolId, options: &ConnectOptions) -> Result<Self> {
         let region = region(&pool, options).await;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region.clone());
         if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
+            loader = loader.profile_name(profile).credentials_provider(profile_credentials(profile, region));
         }
         Self::from_config(pool, &loader.load().await)
     }
@@ -79,6 +81,15 @@ async fn region(pool: &PoolId, options: &ConnectOptions) -> Option<Region> {
         Some(region) => Some(region),
         None => profile.build().region().await.filter(is_named).or_else(|| pool_region(pool)),
     }
+}
+
+/// The credentials of a profile named outright. The SDK's chain would take those of the environment
+/// before them, and so the keys of the one account for both when copying between two.
+fn profile_credentials(profile: &str, region: Option<Region>) -> ProfileFileCredentialsProvider {
+    let config = ProviderConfig::without_region()
+        .with_region(region)
+        .with_behavior_version(Some(BehaviorVersion::latest()));
+    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
 }
 
 fn pool_region(pool: &PoolId) -> Option<Region> {

@@ -29,8 +29,8 @@ fn without_credentials(cause: &CredentialsError) -> Fault {
         CredentialsError::InvalidConfiguration(_) => "the AWS configuration files are not usable",
         CredentialsError::ProviderTimedOut(_) => return transient("time-out of the credentials"),
         _ => match find::<ConnectorError>(cause) {
-            Some(_) => return transient("credentials not reachable"),
-            None => "the profile's session, role or process gave none",
+            Some(lost) if lost.is_io() || lost.is_timeout() => return transient("credentials not reachable"),
+            _ => "the profile's session, role or process gave none",
         },
     };
     Fault::Credentials(matter.to_owned())

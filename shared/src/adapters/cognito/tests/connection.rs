@@ -8,6 +8,7 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_cognitoidentityprovider::config::SharedCredentialsProvider;
+use aws_sdk_cognitoidentityprovider::error::ConnectorError;
 
 use super::wire::{POOL, settings};
 use crate::Error;
@@ -33,20 +34,27 @@ fn at(endpoint: &str) -> CognitoDirectory {
     CognitoDirectory::from_config(PoolId::new(POOL), &config).unwrap()
 }
 
-/// Takes one connection, reads one request's head, answers `response` and hangs up.
-pub(super) fn serve_once(response: &'static str) -> (String, JoinHandle<()>) {
+/// Takes one connection, reads one request, answers `response` and hangs up. Gives the
+/// request.
+pub(super) fn serve_once(response: &'static str) -> (String, JoinHandle<String>) {
+    serve_once_after(r#"{"UserPoolId":"eu-west-1_Test"}"#, response)
+}
+
+/// [`serve_once`] of a request that ends so.
+pub(super) fn serve_once_after(end: &'static str, response: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = Vec::new();
-        while !request.ends_with(br#"{"UserPoolId":"eu-west-1_Test"}"#) {
+        while !request.ends_with(end.as_bytes()) {
             let mut part = [0; 4096];
             let read = stream.read(&mut part).unwrap();
             assert!(read > 0, "the request ended early");
             request.extend_from_slice(&part[..read]);
         }
         stream.write_all(response.as_bytes()).unwrap();
+        String::from_utf8(request).unwrap()
     });
     (endpoint, server)
 }
@@ -94,6 +102,8 @@ async fn missing_credentials_are_told_from_unreachable_ones() {
     assert_eq!(broken, Fault::Credentials("the AWS configuration files are not usable".into()));
     let late = fault(|| CredentialsError::provider_timed_out(std::time::Duration::ZERO)).await;
     assert_eq!(late, Fault::Transient("time-out of the credentials".into()));
+    let cut_off = fault(|| CredentialsError::provider_error(ConnectorError::io("private".into()))).await;
+    assert_eq!(cut_off, Fault::Transient("credentials not reachable".into()));
     let ended = fault(|| CredentialsError::provider_error("private")).await;
     assert!(matches!(&ended, Fault::Credentials(text) if !text.contains("private")), "{ended:?}");
 }

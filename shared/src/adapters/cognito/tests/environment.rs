@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::Command;
 
-use super::connection::serve_once;
+use super::connection::{serve_once, serve_once_after};
 use super::wire::POOL;
 use crate::adapters::cognito::{CognitoDirectory, ConnectOptions};
 use crate::model::PoolId;
@@ -15,6 +15,10 @@ const MARK: &str = "COGNITO_PROFILES_TEST_PROFILE";
 
 const FOUND: &str =
     "HTTP/1.1 200 OK\r\ncontent-length: 41\r\n\r\n{\"UserPool\":{\"EstimatedNumberOfUsers\":7}}";
+
+const ASSUMED: &str = "<AssumeRoleResponse><AssumeRoleResult><Credentials>\
+    <AccessKeyId>roleid</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+    <Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
 
 const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")];
 
@@ -38,6 +42,12 @@ fn connect_with(profile: &str, settings: &[(&str, &str)]) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()
+}
+
+fn config_file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
 }
 
 #[test]
@@ -66,17 +76,36 @@ fn cognitos_own_endpoint_goes_before_the_general_one() {
 #[test]
 fn a_profile_brings_its_region_endpoint_and_credentials() {
     let (endpoint, server) = serve_once(FOUND);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    write!(
-        file,
+    let file = config_file(&format!(
         "[default]\nregion = us-west-1\n[profile source]\nregion = us-west-2\nendpoint_url = {endpoint}\n\
-         aws_access_key_id = id\naws_secret_access_key = secret\n"
-    )
-    .unwrap();
-    let settings = [("AWS_CONFIG_FILE", file.path().to_str().unwrap()), ("AWS_REGION", "")];
+         aws_access_key_id = sourceid\naws_secret_access_key = secret\n"
+    ));
+    let settings = [KEYS[0], KEYS[1], ("AWS_CONFIG_FILE", file.path().to_str().unwrap()), ("AWS_REGION", "")];
     let printed = connect_with("source", &settings);
     assert!(printed.contains("us-west-2 Ok(7)"), "{printed}");
-    server.join().unwrap();
+    let request = server.join().unwrap();
+    assert!(request.contains("Credential=sourceid/") && request.contains("/us-west-2/"), "{request}");
+}
+
+#[test]
+fn a_profile_may_take_on_a_role() {
+    let (endpoint, server) = serve_once(FOUND);
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ASSUMED}", ASSUMED.len());
+    let (sts, sts_server) = serve_once_after("RoleSessionName=backup", response.leak());
+    let file = config_file(
+        "[profile keys]\naws_access_key_id = id\naws_secret_access_key = secret\n\
+         [profile role]\nsource_profile = keys\nrole_session_name = backup\n\
+         role_arn = arn:aws:iam::123456789012:role/r\n",
+    );
+    let settings = [
+        ("AWS_CONFIG_FILE", file.path().to_str().unwrap()),
+        ("AWS_ENDPOINT_URL_STS", &sts),
+        ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", &endpoint),
+    ];
+    let printed = connect_with("role", &settings);
+    assert!(printed.contains("eu-west-1 Ok(7)"), "{printed}");
+    sts_server.join().unwrap();
+    assert!(server.join().unwrap().contains("Credential=roleid/"));
 }
 
 #[test]
