@@ -2,5 +2,7 @@
 
 pub mod conformance;
 mod sim_clock;
+mod sim_directory;
 
 pub use sim_clock::SimClock;
+pub use sim_directory::SimDirectory;
