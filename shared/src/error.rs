@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::{Kind, PoolId};
+use crate::ports::{CallError, Fault};
 use crate::run::RunId;
 
 /// The result of everything in this library.
@@ -213,6 +214,37 @@ impl Error {
     }
 }
 
+impl CallError {
+    /// The error that ends a command for want of this call, made `attempts` times on `pool` in
+    /// `region`.
+    pub fn into_error(self, pool: &PoolId, region: &str, attempts: u32) -> Error {
+        let operation = self.operation.as_str();
+        match self.fault {
+            Fault::Throttled => Error::Unavailable { operation, attempts, cause: "throttling".to_owned() },
+            Fault::Transient(cause) => Error::Unavailable { operation, attempts, cause },
+            Fault::NoSuchPool => Error::NoSuchPool {
+                pool: pool.clone(),
+                region: region.to_owned(),
+                hint: region_hint(pool, region),
+            },
+            Fault::AccessDenied => Error::AccessDenied { operation, pool: pool.clone() },
+            Fault::Credentials(matter) => Error::Credentials(matter),
+            Fault::Invalid { code, .. } | Fault::Refused(code) => Error::Cognito { operation, code },
+            fault @ (Fault::NotFound | Fault::Exists | Fault::AliasExists) => {
+                let code = Self { operation: self.operation, fault }.reason();
+                Error::Cognito { operation, code }
+            }
+        }
+    }
+}
+
+fn region_hint(pool: &PoolId, region: &str) -> String {
+    match pool.region() {
+        Some(named) if named != region => format!(" Its id says {named}: set AWS_REGION={named}."),
+        _ => String::new(),
+    }
+}
+
 /// How an error ends a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -222,4 +254,36 @@ pub enum Class {
     Usage,
     /// Going on could do harm: exit 4.
     Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Operation;
+
+    fn text(fault: Fault, region: &str) -> String {
+        let error = CallError { operation: Operation::ListUsers, fault };
+        error.into_error(&PoolId::new("eu-west-1_abc"), region, 5).to_string()
+    }
+
+    #[test]
+    fn a_missing_pool_hints_at_its_region_only_if_that_differs() {
+        let elsewhere = text(Fault::NoSuchPool, "us-east-1");
+        assert!(
+            elsewhere.ends_with("account. Its id says eu-west-1: set AWS_REGION=eu-west-1."),
+            "{elsewhere}"
+        );
+        let here = text(Fault::NoSuchPool, "eu-west-1");
+        assert!(here.ends_with("in Region eu-west-1 of this account."), "{here}");
+    }
+
+    #[test]
+    fn says_what_to_grant_and_how_often_it_was_tried() {
+        let denied = text(Fault::AccessDenied, "eu-west-1");
+        assert!(denied.contains("grant cognito-idp:ListUsers on user pool eu-west-1_abc"), "{denied}");
+        let unavailable = text(Fault::Transient("time-out".into()), "eu-west-1");
+        assert!(unavailable.starts_with("ListUsers failed 5 times, last with time-out"), "{unavailable}");
+        assert!(text(Fault::Throttled, "eu-west-1").contains("last with throttling"));
+        assert_eq!(text(Fault::Refused("X".into()), "eu-west-1"), "Cognito refused ListUsers with X");
+    }
 }

@@ -1,1 +1,172 @@
 //! A user pool through the AWS SDK.
+
+mod capture;
+mod connect;
+mod convert;
+mod fault;
+mod message;
+#[cfg(test)]
+mod tests;
+mod undelivered;
+
+use async_trait::async_trait;
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, LimitClass, LimitDefinitionType, MessageActionType,
+};
+use serde_json::Value;
+
+pub use connect::ConnectOptions;
+
+use crate::model::{Group, PoolId, User};
+use crate::ports::{CallError, Directory, NewUser, Operation, Page, PoolDescription, UserFilter};
+use capture::Capture;
+use fault::Sent;
+
+/// The most Cognito puts on a page.
+const PAGE_SIZE: i32 = 60;
+
+/// A user pool in Amazon Cognito. Each method is one request, without retries.
+#[derive(Clone, Debug)]
+pub struct CognitoDirectory {
+    pool: PoolId,
+    region: String,
+    client: Client,
+}
+
+impl CognitoDirectory {
+    /// The Region the calls go to.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    fn id(&self) -> &str {
+        self.pool.as_str()
+    }
+}
+
+#[async_trait]
+impl Directory for CognitoDirectory {
+    fn pool(&self) -> &PoolId {
+        &self.pool
+    }
+
+    async fn describe(&self) -> Result<PoolDescription, CallError> {
+        let sent = Sent::new(Operation::DescribeUserPool);
+        let capture = Capture::default();
+        let call = self.client.describe_user_pool().user_pool_id(self.id());
+        call.customize().interceptor(capture.clone()).send().await.map_err(|error| sent.error(&error))?;
+        let mut answer = capture.json().ok_or_else(|| sent.unreadable())?;
+        let user_pool = answer.get_mut("UserPool").map(Value::take).filter(Value::is_object);
+        let user_pool = user_pool.ok_or_else(|| sent.unreadable())?;
+        // Absent, null or negative: nothing is known of the users' number.
+        let estimated_users = user_pool["EstimatedNumberOfUsers"].as_u64().unwrap_or(0);
+        Ok(PoolDescription { user_pool, estimated_users })
+    }
+
+    async fn mfa_config(&self) -> Result<Value, CallError> {
+        let sent = Sent::new(Operation::GetUserPoolMfaConfig);
+        let capture = Capture::default();
+        let call = self.client.get_user_pool_mfa_config().user_pool_id(self.id());
+        call.customize().interceptor(capture.clone()).send().await.map_err(|error| sent.error(&error))?;
+        capture.json().filter(Value::is_object).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn provisioned_limit(&self, category: &str) -> Result<Option<f64>, CallError> {
+        let sent = Sent::new(Operation::GetProvisionedLimit);
+        let limit = LimitDefinitionType::builder()
+            .limit_class(LimitClass::ApiCategory)
+            .attributes("Category", category)
+            .build()
+            .map_err(|_| sent.not_built())?;
+        let call = self.client.get_provisioned_limit().limit_definition(limit);
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        // The SDK reads a missing number as 0, and no account has a rate of 0.
+        let value = answer.limit.map(|limit| limit.provisioned_limit_value);
+        Ok(value.filter(|rate| *rate > 0).map(f64::from))
+    }
+
+    async fn list_users(&self, filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError> {
+        let sent = Sent::page(Operation::ListUsers, token);
+        let call = self.client.list_users().user_pool_id(self.id()).limit(PAGE_SIZE);
+        let call = call
+            .set_filter(filter.expression())
+            .set_pagination_token(convert::present(token.map(ToOwned::to_owned)));
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(convert::user_page(answer.users, answer.pagination_token))
+    }
+
+    async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError> {
+        let sent = Sent::page(Operation::ListGroups, token);
+        let call = self.client.list_groups().user_pool_id(self.id()).limit(PAGE_SIZE);
+        let call = call.set_next_token(convert::present(token.map(ToOwned::to_owned)));
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        convert::group_page(answer.groups, answer.next_token).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn get_group(&self, name: &str) -> Result<Group, CallError> {
+        let sent = Sent::new(Operation::GetGroup);
+        let call = self.client.get_group().user_pool_id(self.id()).group_name(name);
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        answer.group.and_then(convert::group).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn list_members(&self, group: &str, token: Option<&str>) -> Result<Page<User>, CallError> {
+        let sent = Sent::page(Operation::ListUsersInGroup, token);
+        let call = self.client.list_users_in_group().user_pool_id(self.id()).group_name(group);
+        let call = call.limit(PAGE_SIZE).set_next_token(convert::present(token.map(ToOwned::to_owned)));
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(convert::user_page(answer.users, answer.next_token))
+    }
+
+    async fn create_group(&self, group: &Group) -> Result<(), CallError> {
+        let sent = Sent::new(Operation::CreateGroup);
+        let call = self.client.create_group().user_pool_id(self.id()).group_name(&group.name);
+        let call = call
+            .set_description(convert::present(group.description.clone()))
+            .set_precedence(group.precedence)
+            .set_role_arn(convert::present(group.role_arn.clone()));
+        call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(())
+    }
+
+    async fn create_user(&self, user: &NewUser) -> Result<User, CallError> {
+        let sent = Sent::user(Operation::AdminCreateUser, &user.username, &user.attributes);
+        let attributes: Result<Vec<_>, _> = user
+            .attributes
+            .iter()
+            .map(|(name, value)| AttributeType::builder().name(name).value(value).build())
+            .collect();
+        // No temporary password: Cognito makes one, and nobody learns it. Never
+        // ForceAliasCreation: it would take another user's alias away.
+        let call = self.client.admin_create_user().user_pool_id(self.id()).username(&user.username);
+        let call = call
+            .set_user_attributes(Some(attributes.map_err(|_| sent.not_built())?))
+            .message_action(MessageActionType::Suppress);
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        answer.user.map(convert::user).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn set_password(&self, username: &str, password: &str) -> Result<(), CallError> {
+        let sent = Sent::new(Operation::AdminSetUserPassword);
+        let call = self.client.admin_set_user_password().user_pool_id(self.id()).username(username);
+        let call = call.password(password).permanent(true);
+        call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(())
+    }
+
+    async fn add_to_group(&self, username: &str, group: &str) -> Result<(), CallError> {
+        let sent = Sent::new(Operation::AdminAddUserToGroup);
+        let call = self.client.admin_add_user_to_group().user_pool_id(self.id());
+        let call = call.username(username).group_name(group);
+        call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(())
+    }
+
+    async fn disable_user(&self, username: &str) -> Result<(), CallError> {
+        let sent = Sent::new(Operation::AdminDisableUser);
+        let call = self.client.admin_disable_user().user_pool_id(self.id()).username(username);
+        call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(())
+    }
+}

@@ -1,1 +1,130 @@
 //! A backup and ledger in one SQLite file.
+//!
+//! While a store writes, the file has a write-ahead log beside it, and other processes may
+//! read. [`SqliteStore::close`] leaves one plain file and its seal. Only the owner may read any
+//! of them.
+
+mod backup;
+mod failure;
+mod files;
+mod ledger;
+mod ledger_port;
+mod mappings;
+mod names;
+mod observe;
+mod runs;
+mod schema;
+mod seal;
+mod session;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::Mutex;
+
+pub use seal::{Seal, check_seal};
+
+use crate::{Error, Result};
+use failure::Failure;
+use session::Session;
+
+/// A [`crate::ports::Backup`] and [`crate::ports::Ledger`] in SQLite. Each call is one
+/// transaction.
+pub struct SqliteStore {
+    // One connection: SQLite has one writer at a time anyway. `None` once closed.
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+impl SqliteStore {
+    /// Opens the backup at `path` to write to it, made if there is none. Until the store is
+    /// closed or dropped, no other process can.
+    pub fn create_or_open(path: &Path) -> Result<Self> {
+        Self::opened(Session::create_or_open(path))
+    }
+
+    /// Opens the backup that is at `path` to write to it. Until the store is closed or dropped,
+    /// no other process can.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::opened(Session::open(path))
+    }
+
+    /// Opens the backup that is at `path` to read it, also while another process writes. It
+    /// changes nothing there.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        Self::opened(Session::open_read_only(path))
+    }
+
+    /// A store of its own that vanishes with it. It is kept on disk as soon as it is large.
+    pub fn temporary() -> Result<Self> {
+        Self::opened(Session::temporary())
+    }
+
+    fn opened(session: Result<Session, Failure>) -> Result<Self> {
+        let session = session.map_err(|failure| failure.during("opened"))?;
+        Ok(Self { session: Arc::new(Mutex::new(Some(session))) })
+    }
+
+    /// Ends the session, and leaves one plain, sealed file. Every later call fails. A store
+    /// that is dropped instead loses nothing, but leaves its file unsealed.
+    pub async fn close(&self) -> Result<()> {
+        let Some(session) = self.session.lock().await.take() else { return Ok(()) };
+        blocking(move || session.close()).await?.map_err(|failure| failure.during("closed"))
+    }
+
+    /// Lets SQLite look for damage.
+    pub async fn integrity_check(&self) -> Result<()> {
+        let report: String =
+            self.read(|db| Ok(db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?)).await?;
+        if report == "ok" { Ok(()) } else { Err(Error::Corrupted(report)) }
+    }
+
+    /// Does `work` on one consistent state.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        self.transaction("read", TransactionBehavior::Deferred, work).await
+    }
+
+    /// Does all of `work` or nothing.
+    async fn write(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<()> {
+        self.transaction("written", TransactionBehavior::Immediate, work).await
+    }
+
+    async fn transaction<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        let mut session = Arc::clone(&self.session).lock_owned().await;
+        let done = blocking(move || {
+            let session = session.as_mut().ok_or_else(closed)?;
+            let transaction = session.connection.transaction_with_behavior(behavior)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        done.await?.map_err(|failure: Failure| failure.during(action))
+    }
+}
+
+fn closed() -> Failure {
+    Failure::Said(Error::Store { action: "used", cause: "it is closed".to_owned() })
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(Error::Store { action: "used", cause: error.to_string() }),
+    }
+}

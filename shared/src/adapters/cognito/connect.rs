@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cognitoidentityprovider::{Client, config};
+
+use super::CognitoDirectory;
+use crate::model::PoolId;
+use crate::{Error, Result};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one attempt may take, answer included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where to connect to and as whom, beside the standard AWS settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// The profile to use instead of `AWS_PROFILE`'s; its credentials also go before those in the
+    /// environment, as with `aws --profile`.
+    pub profile: Option<String>,
+}
+
+impl CognitoDirectory {
+    /// Connects by the standard AWS settings: environment, profiles (with SSO, roles and
+    /// credential processes), containers and instances; `AWS_ENDPOINT_URL` and
+    /// `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER` too. If they name no Region, the pool's id
+    /// does. Nothing is sent yet: credentials that are missing fail the first call.
+    pub async fn connect(pool: PoolId, options: &ConnectOptions) -> Result<Self> {
+        let region = region(&pool, options).await;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region.clone());
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile).credentials_provider(profile_credentials(profile, region));
+        }
+        Self::from_config(pool, &loader.load().await)
+    }
+
+    /// Connects by settings already loaded. Their retries and time-outs are not taken over: one
+    /// call is one attempt.
+    pub fn from_config(pool: PoolId, config: &SdkConfig) -> Result<Self> {
+        let configured = config.region().filter(|region| is_named(region)).cloned();
+        let region = configured.or_else(|| pool_region(&pool)).ok_or_else(no_region)?;
+        if config.credentials_provider().is_none() {
+            return Err(Error::Credentials("none are configured".to_owned()));
+        }
+        // The SDK's own HTTP client keeps every idle connection, for 90 seconds: parallel calls
+        // need no more.
+        let config = config::Builder::from(config)
+            .region(region.clone())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            // The attempt's time-out covers the answer's body, which is small.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Ok(Self { pool, region: region.to_string(), client: Client::from_conf(config) })
+    }
+}
+
+/// The Region of the environment or the profile, or else what the pool's id says. The SDK's own
+/// chain would ask the instance metadata service instead, which costs seconds where there is none
+/// and knows less than the id. An empty setting counts as none, as it does for other AWS tools.
+async fn region(pool: &PoolId, options: &ConnectOptions) -> Option<Region> {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &options.profile {
+        profile = profile.profile_name(name);
+    }
+    let environment = EnvironmentVariableRegionProvider::new().region().await;
+    match environment.filter(is_named) {
+        Some(region) => Some(region),
+        None => profile.build().region().await.filter(is_named).or_else(|| pool_region(pool)),
+    }
+}
+
+/// The credentials of a profile named outright. The SDK's chain would take those of the environment
+/// before them, and so the keys of the one account for both when copying between two.
+fn profile_credentials(profile: &str, region: Option<Region>) -> ProfileFileCredentialsProvider {
+    let config = ProviderConfig::without_region()
+        .with_region(region)
+        .with_behavior_version(Some(BehaviorVersion::latest()));
+    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
+}
+
+fn pool_region(pool: &PoolId) -> Option<Region> {
+    pool.region().map(|region| Region::new(region.to_owned()))
+}
+
+fn is_named(region: &Region) -> bool {
+    !region.as_ref().is_empty()
+}
+
+fn no_region() -> Error {
+    Error::Usage("no AWS Region is configured, and the pool's id names none: set AWS_REGION".to_owned())
+}

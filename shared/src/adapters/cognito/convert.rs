@@ -1,0 +1,144 @@
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, GroupType, MfaOptionType, UserType};
+use aws_smithy_types::DateTime;
+
+use crate::model::{Group, MfaOption, User};
+use crate::ports::Page;
+use crate::time::Timestamp;
+
+/// The name of the attribute that is a user's key.
+const SUB: &str = "sub";
+
+/// What stands for a status Cognito did not give: its own word for that.
+const UNKNOWN_STATUS: &str = "UNKNOWN";
+
+/// A user as the model has it. `AttributeType`'s and `UserType`'s values are personal data:
+/// they are moved, never formatted.
+///
+/// A missing `Enabled` reads as false: the service's model gives it that default, and the SDK
+/// cannot tell the two apart. It is the safe side too: no restore lets someone in whom nothing
+/// says may enter.
+pub(super) fn user(user: UserType) -> User {
+    let mut attributes: std::collections::BTreeMap<_, _> =
+        user.attributes.unwrap_or_default().into_iter().map(attribute).collect();
+    let username = user.username.unwrap_or_default();
+    // Every record needs a key; a user without `sub` must not be lost for it.
+    let sub = attributes.remove(SUB).filter(|sub| !sub.is_empty()).unwrap_or_else(|| username.clone());
+    User {
+        sub,
+        username,
+        attributes,
+        enabled: user.enabled,
+        status: user
+            .user_status
+            .map_or_else(|| UNKNOWN_STATUS.to_owned(), |status| status.as_str().to_owned()),
+        created_at: user.user_create_date.as_ref().and_then(timestamp),
+        modified_at: user.user_last_modified_date.as_ref().and_then(timestamp),
+        mfa_options: user.mfa_options.unwrap_or_default().into_iter().map(mfa_option).collect(),
+    }
+}
+
+/// A group as the model has it; none if it has no name, which nothing could refer to.
+pub(super) fn group(group: GroupType) -> Option<Group> {
+    Some(Group {
+        name: group.group_name.filter(|name| !name.is_empty())?,
+        description: group.description,
+        precedence: group.precedence,
+        role_arn: group.role_arn,
+        created_at: group.creation_date.as_ref().and_then(timestamp),
+        modified_at: group.last_modified_date.as_ref().and_then(timestamp),
+    })
+}
+
+/// A page of users.
+pub(super) fn user_page(users: Option<Vec<UserType>>, token: Option<String>) -> Page<User> {
+    Page { items: users.unwrap_or_default().into_iter().map(user).collect(), next: present(token) }
+}
+
+/// A page of groups; none if any of them has no name.
+pub(super) fn group_page(groups: Option<Vec<GroupType>>, token: Option<String>) -> Option<Page<Group>> {
+    let items = groups.unwrap_or_default().into_iter().map(group).collect::<Option<_>>()?;
+    Some(Page { items, next: present(token) })
+}
+
+/// A text unless it is empty. Cognito refuses an empty token ("must have length greater than or
+/// equal to 1") and an empty description, so that empty means absent.
+pub(super) fn present(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn attribute(attribute: AttributeType) -> (String, String) {
+    (attribute.name, attribute.value.unwrap_or_default())
+}
+
+fn mfa_option(option: MfaOptionType) -> MfaOption {
+    MfaOption {
+        delivery_medium: option.delivery_medium.map(|medium| medium.as_str().to_owned()),
+        attribute_name: option.attribute_name,
+    }
+}
+
+/// To the nearest millisecond. Cognito writes seconds with three decimals, the SDK reads them as
+/// a binary fraction, and 1689980857.949 becomes …948999: cutting off would change the date.
+fn timestamp(date: &DateTime) -> Option<Timestamp> {
+    let subsecond = i64::from((date.subsec_nanos() + 500_000) / 1_000_000);
+    date.secs().checked_mul(1000)?.checked_add(subsecond).map(Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str, value: Option<&str>) -> AttributeType {
+        AttributeType::builder().name(name).set_value(value.map(Into::into)).build().unwrap()
+    }
+
+    #[test]
+    fn sub_becomes_the_key_and_leaves_the_attributes() {
+        let converted = user(
+            UserType::builder()
+                .username("anna")
+                .attributes(pair("sub", Some("s-1")))
+                .attributes(pair("email", Some("a@x.test")))
+                .attributes(pair("custom:empty", None))
+                .build(),
+        );
+        assert_eq!((converted.sub.as_str(), converted.username.as_str()), ("s-1", "anna"));
+        assert_eq!(
+            converted.attributes.into_iter().collect::<Vec<_>>(),
+            [("custom:empty".into(), String::new()), ("email".into(), "a@x.test".into())]
+        );
+        assert_eq!(converted.status, "UNKNOWN");
+        assert!(!converted.enabled);
+    }
+
+    #[test]
+    fn a_user_without_sub_is_kept_under_the_username() {
+        assert_eq!(user(UserType::builder().username("anna").build()).sub, "anna");
+        let nameless = user(UserType::builder().attributes(pair("sub", Some("s-1"))).build());
+        assert_eq!((nameless.sub.as_str(), nameless.username.as_str()), ("s-1", ""));
+        let empty = user(UserType::builder().username("b").attributes(pair("sub", Some(""))).build());
+        assert_eq!(empty.sub, "b");
+    }
+
+    #[test]
+    fn dates_are_rounded_to_the_nearest_millisecond() {
+        let millis = |date: &DateTime| timestamp(date).map(Timestamp::as_millis);
+        assert_eq!(millis(&DateTime::from_secs_f64(1_689_980_857.949)), Some(1_689_980_857_949));
+        assert_eq!(millis(&DateTime::from_secs_and_nanos(1, 999_600_000)), Some(2000));
+        assert_eq!(millis(&DateTime::from_millis(-1)), Some(-1));
+        assert_eq!(millis(&DateTime::from_secs(i64::MAX)), None);
+    }
+
+    #[test]
+    fn an_empty_token_ends_a_listing() {
+        assert_eq!(user_page(None, Some(String::new())).next, None);
+        assert_eq!(user_page(Some(Vec::new()), Some("t".into())).next.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn a_group_needs_a_name() {
+        assert!(group_page(Some(vec![GroupType::builder().description("d").build()]), None).is_none());
+        let page = group_page(Some(vec![GroupType::builder().group_name("g").build()]), None).unwrap();
+        assert_eq!(page.items[0].name, "g");
+    }
+}

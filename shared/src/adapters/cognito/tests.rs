@@ -1,0 +1,7 @@
+//! The adapter against answers shaped like Cognito's, without a network.
+
+mod calls;
+mod connection;
+mod environment;
+mod faults;
+mod wire;

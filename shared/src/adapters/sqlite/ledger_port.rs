@@ -1,0 +1,65 @@
+use async_trait::async_trait;
+
+use super::{SqliteStore, ledger};
+use crate::Result;
+use crate::model::Partition;
+use crate::ports::{Cursor, Ledger, Listing, ListingProgress, PageId};
+use crate::run::RunId;
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    async fn open(&self, run: &RunId, listings: &[Listing]) -> Result<()> {
+        let (run, listings) = (run.clone(), listings.to_vec());
+        self.write(move |db| ledger::open(db, &run, &listings)).await
+    }
+
+    async fn listings(&self, run: &RunId) -> Result<Vec<ListingProgress>> {
+        let run = run.clone();
+        self.read(move |db| ledger::listings(db, &run)).await
+    }
+
+    async fn listing(&self, run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>> {
+        let (run, listing) = (run.clone(), listing.clone());
+        self.read(move |db| ledger::listing(db, &run, &listing)).await
+    }
+
+    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()> {
+        let (run, listing, cursor) = (run.clone(), listing.clone(), cursor.clone());
+        self.write(move |db| ledger::advance(db, &run, &listing, &cursor)).await
+    }
+
+    async fn count_page(&self, run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()> {
+        let (run, page, seen) = (run.clone(), page.clone(), seen.to_vec());
+        self.write(move |db| ledger::count_page(db, &run, &page, &seen)).await
+    }
+
+    async fn count_seen(&self, run: &RunId, seen: &[(Partition, String)]) -> Result<()> {
+        let (run, seen) = (run.clone(), seen.to_vec());
+        self.write(move |db| ledger::count_seen(db, &run, &seen)).await
+    }
+
+    async fn seen(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>> {
+        let (run, partition) = (run.clone(), partition.clone());
+        self.read(move |db| ledger::seen(db, &run, &partition)).await
+    }
+
+    async fn users_seen(&self, run: &RunId) -> Result<u64> {
+        let run = run.clone();
+        self.read(move |db| ledger::users_seen(db, &run)).await
+    }
+
+    async fn put_gone(&self, run: &RunId, partition: &Partition, keys: &[String]) -> Result<()> {
+        let (run, partition, keys) = (run.clone(), partition.clone(), keys.to_vec());
+        self.write(move |db| ledger::put_gone(db, &run, &partition, &keys)).await
+    }
+
+    async fn gone(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>> {
+        let (run, partition) = (run.clone(), partition.clone());
+        self.read(move |db| ledger::gone(db, &run, &partition)).await
+    }
+
+    async fn clear(&self, run: &RunId) -> Result<()> {
+        let run = run.clone();
+        self.write(move |db| ledger::clear(db, &run)).await
+    }
+}

@@ -1,0 +1,97 @@
+//! The records of runs and imports.
+
+use rusqlite::{Connection, Row, params};
+
+use super::failure::Failure;
+use super::names::{Millis, Names, from_json, to_json};
+use crate::model::PoolId;
+use crate::ports::Import;
+use crate::run::{Run, RunId};
+
+pub(super) fn put_run(db: &Connection, run: &Run) -> Result<(), Failure> {
+    db.prepare_cached("INSERT OR REPLACE INTO runs (pool, run, started_at, record) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            Names::Pools.number(db, run.pool.as_str())?,
+            Names::Runs.number(db, run.id.as_str())?,
+            Millis(run.started_at),
+            to_json(run, "a run")?,
+        ])?;
+    Ok(())
+}
+
+pub(super) fn runs(db: &Connection, pool: Option<&PoolId>) -> Result<Vec<Run>, Failure> {
+    let pool = pool.map(PoolId::as_str);
+    let mut statement = db.prepare_cached(
+        "SELECT r.record FROM runs r JOIN pools p ON p.id = r.pool JOIN run_ids n ON n.id = r.run
+         WHERE ?1 IS NULL OR p.name = ?1 ORDER BY r.started_at, n.name, p.name",
+    )?;
+    let mut rows = statement.query([pool])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_json(&row.get::<_, String>(0)?, "a run")?);
+    }
+    Ok(found)
+}
+
+pub(super) fn put_import(db: &Connection, import: &Import) -> Result<(), Failure> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO imports
+           (import, from_pool, into_pool, run, as_of, options, status, started_at, ended_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        Names::Imports.number(db, &import.id)?,
+        import.from_pool.as_str(),
+        import.into_pool.as_str(),
+        import.run.as_str(),
+        Millis(import.as_of),
+        to_json(&import.options, AN_IMPORT)?,
+        word(&import.status)?,
+        Millis(import.started_at),
+        import.ended_at.map(Millis),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn imports(db: &Connection, into: Option<&PoolId>) -> Result<Vec<Import>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT n.name, from_pool, into_pool, run, as_of, options, status, started_at, ended_at
+         FROM imports JOIN import_ids n ON n.id = import
+         WHERE ?1 IS NULL OR into_pool = ?1 ORDER BY started_at, n.name",
+    )?;
+    let mut rows = statement.query([into.map(PoolId::as_str)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(import(row)?);
+    }
+    Ok(found)
+}
+
+fn import(row: &Row<'_>) -> Result<Import, Failure> {
+    Ok(Import {
+        id: row.get(0)?,
+        from_pool: PoolId::new(row.get::<_, String>(1)?),
+        into_pool: PoolId::new(row.get::<_, String>(2)?),
+        run: RunId::new(row.get::<_, String>(3)?),
+        as_of: row.get::<_, Millis>(4)?.0,
+        options: from_json(&row.get::<_, String>(5)?, AN_IMPORT)?,
+        status: from_word(row.get(6)?)?,
+        started_at: row.get::<_, Millis>(7)?.0,
+        ended_at: row.get::<_, Option<Millis>>(8)?.map(|end| end.0),
+    })
+}
+
+const AN_IMPORT: &str = "an import";
+
+/// The one word an enum without data is written as.
+pub(super) fn word(value: &impl serde::Serialize) -> Result<String, Failure> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        _ => Err(Failure::damaged(AN_IMPORT)),
+    }
+}
+
+/// Reads [`word`] back.
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, Failure> {
+    serde_json::from_value(serde_json::Value::String(word)).map_err(|_| Failure::damaged(AN_IMPORT))
+}

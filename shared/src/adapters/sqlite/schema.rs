@@ -1,0 +1,186 @@
+//! The tables, as `sqlite3 backup.db .schema` shows them.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks a file as ours: "CUPB" in SQLite's `application_id`.
+pub(super) const APPLICATION_ID: u32 = 0x4355_5042;
+
+/// The format this version writes, in SQLite's `user_version`.
+pub(super) const FORMAT: u32 = 1;
+
+/// Makes an empty database ours, all at once.
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(VIEWS)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+// A version's content never moves: what moves from `current` to `history`, what `heads` reads,
+// and what an unchanged user is compared with, is a short row without it. Measured with 400,000
+// users of 800 bytes against one table with the content inside (as rowid table with a unique
+// index, and WITHOUT ROWID): heads 3.6 and 1.7 times as fast, unchanged pages 1.7 and 2.7 times,
+// new pages as fast as the first and 2.1 times as fast as the second; the file is the smallest.
+const TABLES: &str = "
+CREATE TABLE pools (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+CREATE TABLE run_ids (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    users_seen INTEGER NOT NULL DEFAULT 0 -- rows of this run's users in seen
+);
+
+CREATE TABLE contents (id INTEGER PRIMARY KEY, json TEXT NOT NULL);
+
+CREATE TABLE current (
+    pool INTEGER NOT NULL,       -- pools.id
+    kind INTEGER NOT NULL,       -- 0 settings, 1 group, 2 user, 3 membership
+    grp TEXT NOT NULL,           -- the group of a membership; else empty
+    shard TEXT NOT NULL,         -- first hex digits of sub; empty for settings and groups
+    key TEXT NOT NULL,           -- sub, or the group's name
+    valid_from INTEGER NOT NULL, -- milliseconds since 1970, UTC
+    run INTEGER NOT NULL,        -- run_ids.id of the run that first saw it so
+    change INTEGER NOT NULL,     -- to that run it was 0 new, 1 changed
+    hash BLOB NOT NULL,          -- SHA-256 of the content
+    content INTEGER NOT NULL,    -- contents.id
+    PRIMARY KEY (pool, kind, grp, shard, key)
+) WITHOUT ROWID;
+
+CREATE TABLE history (
+    pool INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    grp TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    key TEXT NOT NULL,
+    valid_from INTEGER NOT NULL,
+    valid_to INTEGER NOT NULL,   -- if it is valid_from: never so, but gone since then
+    run INTEGER NOT NULL,
+    change INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    content INTEGER NOT NULL,
+    PRIMARY KEY (pool, kind, grp, shard, key, valid_from)
+) WITHOUT ROWID;
+
+CREATE TABLE runs (
+    pool INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    record TEXT NOT NULL,        -- JSON
+    PRIMARY KEY (pool, run)
+) WITHOUT ROWID;
+
+-- The ledger of runs that have not ended.
+CREATE TABLE listings (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    listing TEXT NOT NULL,       -- JSON
+    attempt INTEGER NOT NULL,
+    pages INTEGER NOT NULL,
+    token TEXT,
+    ended INTEGER NOT NULL,
+    UNIQUE (run, listing)
+);
+
+CREATE TABLE pages (
+    run INTEGER NOT NULL,
+    listing TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (run, listing, attempt, number)
+) WITHOUT ROWID;
+
+CREATE TABLE seen (
+    run INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    grp TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (run, kind, grp, shard, key)
+) WITHOUT ROWID;
+
+CREATE TABLE gone (
+    run INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    grp TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (run, kind, grp, shard, key)
+) WITHOUT ROWID;
+
+CREATE TABLE import_ids (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+CREATE TABLE imports (
+    import INTEGER PRIMARY KEY,  -- import_ids.id
+    from_pool TEXT NOT NULL,
+    into_pool TEXT NOT NULL,
+    run TEXT NOT NULL,
+    as_of INTEGER NOT NULL,
+    options TEXT NOT NULL,       -- JSON
+    status TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+
+CREATE TABLE mappings (
+    import INTEGER NOT NULL,
+    sub TEXT NOT NULL,
+    username TEXT NOT NULL,
+    new_sub TEXT,
+    new_username TEXT,
+    state TEXT NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (import, sub)
+) WITHOUT ROWID;
+
+CREATE INDEX mappings_by_new_sub ON mappings (import, new_sub) WHERE new_sub IS NOT NULL;
+
+CREATE TABLE outcomes (
+    import INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    grp TEXT NOT NULL,
+    key TEXT NOT NULL,
+    failure TEXT,                -- absent if it is done
+    PRIMARY KEY (import, kind, grp, key)
+) WITHOUT ROWID;
+";
+
+/// For people who open the file; nothing here reads them.
+const VIEWS: &str = "
+CREATE VIEW users AS
+SELECT p.name AS pool,
+       c.key AS sub,
+       json_extract(t.json, '$.username') AS username,
+       json_extract(t.json, '$.attributes.email') AS email,
+       json_extract(t.json, '$.attributes.phone_number') AS phone_number,
+       json_extract(t.json, '$.status') AS status,
+       json_extract(t.json, '$.enabled') AS enabled,
+       json_extract(t.json, '$.created_at') AS created_at,
+       json_extract(t.json, '$.modified_at') AS modified_at,
+       json_extract(t.json, '$.attributes') AS attributes,
+       strftime('%Y-%m-%dT%H:%M:%fZ', c.valid_from / 1000.0, 'unixepoch') AS valid_from
+FROM current c JOIN pools p ON p.id = c.pool JOIN contents t ON t.id = c.content
+WHERE c.kind = 2;
+
+CREATE VIEW groups AS
+SELECT p.name AS pool,
+       c.key AS name,
+       json_extract(t.json, '$.description') AS description,
+       json_extract(t.json, '$.precedence') AS precedence,
+       json_extract(t.json, '$.role_arn') AS role_arn,
+       json_extract(t.json, '$.created_at') AS created_at,
+       json_extract(t.json, '$.modified_at') AS modified_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', c.valid_from / 1000.0, 'unixepoch') AS valid_from
+FROM current c JOIN pools p ON p.id = c.pool JOIN contents t ON t.id = c.content
+WHERE c.kind = 1;
+
+CREATE VIEW memberships AS
+SELECT p.name AS pool,
+       c.grp AS \"group\",
+       c.key AS sub,
+       json_extract(t.json, '$.username') AS username,
+       strftime('%Y-%m-%dT%H:%M:%fZ', c.valid_from / 1000.0, 'unixepoch') AS valid_from
+FROM current c JOIN pools p ON p.id = c.pool JOIN contents t ON t.id = c.content
+WHERE c.kind = 3;
+";
