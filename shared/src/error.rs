@@ -230,7 +230,7 @@ impl CallError {
             Fault::AccessDenied => Error::AccessDenied { operation, pool: pool.clone() },
             Fault::Credentials(matter) => Error::Credentials(matter),
             Fault::Invalid { code, .. } | Fault::Refused(code) => Error::Cognito { operation, code },
-            fault @ (Fault::NotFound | Fault::Exists | Fault::AliasExists) => {
+            fault @ (Fault::Limit | Fault::NotFound | Fault::Exists | Fault::AliasExists) => {
                 let code = Self { operation: self.operation, fault }.reason();
                 Error::Cognito { operation, code }
             }

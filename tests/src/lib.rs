@@ -1,1 +1,8 @@
-//! placeholder
+//! Conformance suites for the ports, and what simulations need.
+
+pub mod conformance;
+mod sim_clock;
+mod sim_directory;
+
+pub use sim_clock::SimClock;
+pub use sim_directory::SimDirectory;

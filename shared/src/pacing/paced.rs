@@ -61,25 +61,7 @@ impl Paced {
 
     /// What a failed call means to a person, where it ends the work.
     pub fn explain(&self, error: CallError) -> Error {
-        let operation = error.operation.as_str();
-        let pool = self.pool().clone();
-        match error.fault {
-            Fault::NoSuchPool => {
-                let region = self.inner.region();
-                let hint = match pool.region() {
-                    Some(own) if own != region => format!(" Its id says {own}: set AWS_REGION={own}."),
-                    _ => " Check the id, and the account of these credentials.".to_owned(),
-                };
-                Error::NoSuchPool { pool, region, hint }
-            }
-            Fault::AccessDenied => Error::AccessDenied { operation, pool },
-            Fault::Credentials(cause) => Error::Credentials(cause),
-            Fault::Transient(cause) => Error::Unavailable { operation, attempts: MOST_FAILURES, cause },
-            Fault::Throttled => {
-                Error::Unavailable { operation, attempts: MOST_FAILURES, cause: "throttling".to_owned() }
-            }
-            _ => Error::Cognito { operation, code: error.reason() },
-        }
+        error.into_error(self.pool(), self.inner.region(), MOST_FAILURES)
     }
 
     /// Makes one call: waits for its turn, and tries again what trying again can help.
@@ -99,14 +81,14 @@ impl Paced {
             let answer = attempt().await;
             drop(permit);
             match answer {
-                Err(error) if error.fault == Fault::Throttled => {
-                    self.throttled.fetch_add(1, Ordering::Relaxed);
-                    self.pacer.throttled(operation);
-                }
                 Err(error) if error.is_transient() => {
-                    failures += 1;
+                    failures += u32::from(error.fault != Fault::Throttled);
                     if failures == MOST_FAILURES {
                         return Err(error);
+                    }
+                    if matches!(error.fault, Fault::Throttled | Fault::Limit) {
+                        self.throttled.fetch_add(1, Ordering::Relaxed);
+                        self.pacer.throttled(operation);
                     }
                 }
                 answer => return answer,

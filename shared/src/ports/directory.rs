@@ -14,7 +14,7 @@ pub trait Directory: Send + Sync {
     fn pool(&self) -> &PoolId;
 
     /// The Region the calls go to.
-    fn region(&self) -> String;
+    fn region(&self) -> &str;
 
     /// `DescribeUserPool`, whole as it was answered.
     async fn describe(&self) -> Result<PoolDescription, CallError>;
@@ -172,6 +172,9 @@ pub enum Fault {
     Throttled,
     /// A server fault, a time-out or a lost connection. The call may have had its effect.
     Transient(String),
+    /// Some limit is exceeded, and the answer does not tell a rate from a quota on resources
+    /// (`LimitExceededException`). Nothing happened.
+    Limit,
     /// The pool does not exist here. Nothing happened.
     NoSuchPool,
     /// The group or user does not exist. Nothing happened.
@@ -199,7 +202,7 @@ pub enum Fault {
 impl CallError {
     /// Whether trying again can help.
     pub const fn is_transient(&self) -> bool {
-        matches!(self.fault, Fault::Throttled | Fault::Transient(_))
+        matches!(self.fault, Fault::Throttled | Fault::Limit | Fault::Transient(_))
     }
 
     /// Whether a parameter was not accepted.
@@ -223,6 +226,7 @@ impl CallError {
     pub fn reason(&self) -> String {
         match &self.fault {
             Fault::Throttled => "throttled".to_owned(),
+            Fault::Limit => "LimitExceededException".to_owned(),
             Fault::NoSuchPool | Fault::NotFound => "not found".to_owned(),
             Fault::Exists => "the name is taken in the new pool".to_owned(),
             Fault::AliasExists => {

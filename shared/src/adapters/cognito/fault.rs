@@ -77,6 +77,7 @@ impl<'a> Sent<'a> {
         match code {
             _ if status == 429 || is_throttling(code) => Fault::Throttled,
             "LimitExceededException" if self.limit_is_a_rate() => Fault::Throttled,
+            "LimitExceededException" => Fault::Limit,
             "InternalErrorException"
             | "InternalFailure"
             | "ServiceUnavailable"
@@ -104,7 +105,7 @@ impl<'a> Sent<'a> {
 
     /// By its documentation `LimitExceededException` is a quota on resources, and only
     /// `CreateGroup` declares it (10,000 groups a pool); users a pool and groups a user are such
-    /// quotas too. Waiting does not raise those. Where a call makes nothing that is counted, only
+    /// quotas too, and waiting does not raise those. Where a call makes nothing that is counted, only
     /// a rate can be meant.
     const fn limit_is_a_rate(self) -> bool {
         !matches!(

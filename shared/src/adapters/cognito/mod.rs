@@ -35,11 +35,6 @@ pub struct CognitoDirectory {
 }
 
 impl CognitoDirectory {
-    /// The Region the calls go to.
-    pub fn region(&self) -> &str {
-        &self.region
-    }
-
     fn id(&self) -> &str {
         self.pool.as_str()
     }
@@ -49,6 +44,10 @@ impl CognitoDirectory {
 impl Directory for CognitoDirectory {
     fn pool(&self) -> &PoolId {
         &self.pool
+    }
+
+    fn region(&self) -> &str {
+        &self.region
     }
 
     async fn describe(&self) -> Result<PoolDescription, CallError> {

@@ -125,6 +125,17 @@ impl Backup for SqliteStore {
         self.write(move |db| mappings::put_outcomes(db, &import, &outcomes)).await
     }
 
+    async fn outcomes_of(
+        &self,
+        import: &str,
+        kind: Kind,
+        group: &str,
+        keys: &[String],
+    ) -> Result<Vec<Outcome>> {
+        let (import, group, keys) = (import.to_owned(), group.to_owned(), keys.to_vec());
+        self.read(move |db| mappings::outcomes_of(db, &import, kind, &group, &keys)).await
+    }
+
     async fn outcomes(
         &self,
         import: &str,

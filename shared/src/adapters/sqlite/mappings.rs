@@ -1,6 +1,6 @@
 //! What became of users, groups and updates in an import.
 
-use rusqlite::{Connection, Row, Rows, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
 use super::failure::Failure;
 use super::names::{KindNumber, Names, after, at_most};
@@ -103,6 +103,28 @@ pub(super) fn put_outcomes(db: &Connection, import: &str, outcomes: &[Outcome]) 
         ])?;
     }
     Ok(())
+}
+
+pub(super) fn outcomes_of(
+    db: &Connection,
+    import: &str,
+    kind: Kind,
+    group: &str,
+    keys: &[String],
+) -> Result<Vec<Outcome>, Failure> {
+    let Some(import) = Names::Imports.find(db, import)? else { return Ok(Vec::new()) };
+    let mut statement = db.prepare_cached(
+        "SELECT failure FROM outcomes WHERE import = ?1 AND kind = ?2 AND grp = ?3 AND key = ?4",
+    )?;
+    let mut found = Vec::new();
+    for key in keys {
+        let failure = statement
+            .query_row(params![import, KindNumber(kind), group, key], |row| row.get::<_, Option<String>>(0))
+            .optional()?;
+        let outcome = |failure| Outcome { kind, group: group.to_owned(), key: key.clone(), failure };
+        found.extend(failure.map(outcome));
+    }
+    Ok(found)
 }
 
 pub(super) fn outcomes(

@@ -101,6 +101,7 @@ fn settle(connection: &Connection) -> rusqlite::Result<bool> {
     if hindered {
         return Ok(false);
     }
+    connection.busy_timeout(Duration::from_millis(500))?;
     match connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())) {
         // A reader has the file open: it is whole, only its header says that it has a journal.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(true),

@@ -68,10 +68,10 @@ async fn a_limit_is_a_rate_only_where_nothing_is_counted() {
         modified_at: None,
     };
     let created = answer(400, code, "").directory().create_group(&group).await;
-    assert_eq!(created.unwrap_err().fault, refused(code));
+    assert_eq!(created.unwrap_err().fault, Fault::Limit);
     let added = answer(400, code, "").directory().add_to_group("a", "g").await;
-    assert_eq!(added.unwrap_err().fault, refused(code));
-    assert_eq!(on_create(code, "", "anna").await.fault, refused(code));
+    assert_eq!(added.unwrap_err().fault, Fault::Limit);
+    assert_eq!(on_create(code, "", "anna").await.fault, Fault::Limit);
 }
 
 #[tokio::test]

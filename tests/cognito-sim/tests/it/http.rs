@@ -1,0 +1,109 @@
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use cognito_sim::{Clock, Cognito, Config, Fault, PoolConfig, Server, serve};
+
+use crate::harness::NOW;
+
+struct Client(TcpStream);
+
+impl Client {
+    fn new(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).expect("it listens"))
+    }
+
+    /// Sends a request and reads one answer: head and body.
+    fn send(&mut self, head: &str, body: &str) -> io::Result<(String, String)> {
+        write!(self.0, "{head}\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let count = self.0.read(&mut chunk)?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            bytes.extend_from_slice(&chunk[..count]);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if Some(body.len()) == length.and_then(|length| length.parse().ok()) {
+                return Ok((head.to_owned(), body.to_owned()));
+            }
+        }
+    }
+
+    fn call(&mut self, operation: &str, body: &str) -> io::Result<(String, String)> {
+        let head = format!(
+            "POST / HTTP/1.1\r\nX-Amz-Target: AWSCognitoIdentityProviderService.{operation}\r\n\
+             Content-Type: application/x-amz-json-1.1"
+        );
+        self.send(&head, body)
+    }
+}
+
+fn start() -> (tokio::runtime::Runtime, Arc<Cognito>, String, Server) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let config = Config { clock: Clock::Custom(Arc::new(|| NOW)), ..Config::default() };
+    let cognito = Arc::new(Cognito::new(config));
+    let pool = cognito.admin(NOW, |admin| admin.create_pool(PoolConfig::default())).expect("new");
+    let server = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        serve(Arc::clone(&cognito), listener).expect("a listener")
+    });
+    (runtime, cognito, format!(r#"{{"UserPoolId":"{pool}"}}"#), server)
+}
+
+#[test]
+fn the_protocol_is_amazons() {
+    let (_runtime, _, body, server) = start();
+    let mut client = Client::new(server.local_addr());
+    // All over one connection: it is kept alive.
+    let (head, answer) = client.call("ListUsers", &body).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200"));
+    assert!(head.contains("content-type: application/x-amz-json-1.1"));
+    assert_eq!(answer, r#"{"Users":[]}"#);
+    let (head, answer) = client.call("ListUsers", r#"{"UserPoolId":"us-east-1_x"}"#).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 400"));
+    assert_eq!(
+        answer,
+        r#"{"__type":"ResourceNotFoundException","message":"User pool us-east-1_x does not exist."}"#
+    );
+    for head in [
+        "GET / HTTP/1.1",
+        "POST / HTTP/1.1\r\nContent-Type: application/x-amz-json-1.1",
+        "POST / HTTP/1.1\r\nX-Amz-Target: Other.ListUsers\r\nContent-Type: application/x-amz-json-1.1",
+        "POST / HTTP/1.1\r\nX-Amz-Target: AWSCognitoIdentityProviderService.ListUsers\r\nContent-Type: text/html",
+    ] {
+        let (_, answer) = client.send(head, "").expect("an answer");
+        assert!(answer.contains("UnknownOperationException"), "{head}: {answer}");
+    }
+}
+
+#[test]
+fn faults_look_like_faults() {
+    let (_runtime, cognito, body, server) = start();
+    cognito.configure(|config| {
+        config.faults.script(None, 0, 1, Fault::InternalError);
+        config.faults.script(None, 0, 1, Fault::Unavailable);
+        config.faults.script(None, 0, 1, Fault::DropAfter);
+    });
+    let mut client = Client::new(server.local_addr());
+    let (head, answer) = client.call("ListUsers", &body).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 500") && answer.contains("InternalErrorException"));
+    let (head, answer) = client.call("ListUsers", &body).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 503") && answer.starts_with("<html>"));
+    assert!(client.call("ListUsers", &body).is_err(), "the connection is dropped");
+    assert!(Client::new(server.local_addr()).call("ListUsers", &body).is_ok());
+}
+
+#[test]
+fn a_server_shuts_down() {
+    let (runtime, _, body, server) = start();
+    let address = server.local_addr();
+    let mut client = Client::new(address);
+    client.call("ListUsers", &body).expect("an answer");
+    runtime.block_on(server.shutdown());
+    assert!(client.call("ListUsers", &body).is_err());
+    assert!(TcpStream::connect(address).is_err());
+}

@@ -1,0 +1,12 @@
+//! One test per documented behaviour of the simulated service.
+
+mod faults;
+mod groups;
+mod harness;
+mod http;
+mod listing;
+mod passwords;
+mod people;
+mod pools;
+mod quotas;
+mod users;

@@ -1,0 +1,319 @@
+//! What every [`Ledger`] does.
+
+use std::sync::Arc;
+
+use cognito_profiles::model::{Partition, Shard};
+use cognito_profiles::ports::{Cursor, Ledger, Listing, ListingProgress, PageId};
+
+use super::{hostile_keys, later_run, run, users};
+
+/// A ledger to test.
+pub type Store = Arc<dyn Ledger>;
+
+/// Every property of a ledger, each on a new store.
+pub async fn ledger_conformance<S: Ledger + 'static>(new_store: impl AsyncFn() -> Arc<S>) {
+    macro_rules! check {
+        ($($property:ident),* $(,)?) => { $( $property(new_store().await).await; )* };
+    }
+    check!(
+        an_unknown_run_has_nothing,
+        listings_keep_their_order,
+        opening_again_leaves_what_is,
+        a_cursor_moves_on_and_never_back,
+        a_page_counts_once,
+        pages_count_for_their_attempt,
+        pages_may_be_written_before_the_cursor_moves,
+        a_page_read_again_adds_what_it_shows,
+        what_was_seen_is_in_order_and_once,
+        users_are_counted_once,
+        what_is_gone_is_kept,
+        clearing_forgets_one_run,
+        ten_thousand_seen,
+        many_writers_count_exactly,
+    );
+}
+
+fn cursor(attempt: u32, pages: u64, token: Option<&str>, ended: bool) -> Cursor {
+    Cursor { attempt, pages, token: token.map(str::to_owned), ended }
+}
+
+fn page(listing: &Listing, attempt: u32, number: u64) -> PageId {
+    PageId { listing: listing.clone(), attempt, number }
+}
+
+fn seen(keys: &[&str]) -> Vec<(Partition, String)> {
+    keys.iter().map(|key| (users(), (*key).to_owned())).collect()
+}
+
+async fn progress(store: &Store, listing: &Listing) -> ListingProgress {
+    store.listing(&run(), listing).await.unwrap().unwrap()
+}
+
+/// Nothing, and no error.
+pub async fn an_unknown_run_has_nothing(store: Store) {
+    assert_eq!(store.listings(&run()).await.unwrap(), []);
+    assert_eq!(store.listing(&run(), &Listing::Users).await.unwrap(), None);
+    assert_eq!(store.seen(&run(), &users()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.gone(&run(), &users()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 0);
+    store.clear(&run()).await.unwrap();
+}
+
+/// As opened, not as named; also names that are hard to keep apart.
+pub async fn listings_keep_their_order(store: Store) {
+    let mut listings = vec![Listing::UsersBySub("f".to_owned()), Listing::Users, Listing::Groups];
+    for name in hostile_keys().into_iter().rev().chain([String::new(), "users".to_owned()]) {
+        listings.push(Listing::Members(name.clone()));
+        listings.push(Listing::UsersBySub(name.clone()));
+        listings.push(Listing::MembersAgain(name));
+    }
+    let (first, second) = listings.split_at(5);
+    store.open(&run(), first).await.unwrap();
+    store.open(&run(), &[]).await.unwrap();
+    store.open(&run(), second).await.unwrap();
+    let new = |listing: &Listing| ListingProgress {
+        listing: listing.clone(),
+        cursor: Cursor::default(),
+        written: 0,
+    };
+    assert_eq!(store.listings(&run()).await.unwrap(), listings.iter().map(new).collect::<Vec<_>>());
+    for listing in &listings {
+        assert_eq!(progress(&store, listing).await, new(listing));
+    }
+    assert_eq!(store.listings(&later_run()).await.unwrap(), []);
+    assert_eq!(store.listing(&later_run(), &Listing::Users).await.unwrap(), None);
+}
+
+/// How far a listing is, and its place among the others.
+pub async fn opening_again_leaves_what_is(store: Store) {
+    let members = Listing::Members("staff".to_owned());
+    store.open(&run(), &[Listing::Users, Listing::Groups, Listing::Users]).await.unwrap();
+    store.advance(&run(), &Listing::Users, &cursor(0, 1, Some("t"), false)).await.unwrap();
+    store.count_page(&run(), &page(&Listing::Users, 0, 0), &[]).await.unwrap();
+    store.open(&run(), &[members.clone(), Listing::Groups, Listing::Users]).await.unwrap();
+    let listings = store.listings(&run()).await.unwrap();
+    assert_eq!(
+        listings.iter().map(|progress| &progress.listing).collect::<Vec<_>>(),
+        [&Listing::Users, &Listing::Groups, &members]
+    );
+    assert_eq!((&listings[0].cursor, listings[0].written), (&cursor(0, 1, Some("t"), false), 1));
+}
+
+/// Not to an earlier attempt, not to fewer pages, not away from the end; of its run only.
+pub async fn a_cursor_moves_on_and_never_back(store: Store) {
+    store.advance(&run(), &Listing::Users, &cursor(0, 1, None, false)).await.unwrap();
+    assert_eq!(store.listing(&run(), &Listing::Users).await.unwrap(), None);
+    store.open(&run(), &[Listing::Users, Listing::Groups]).await.unwrap();
+    store.open(&later_run(), &[Listing::Users]).await.unwrap();
+
+    let moves = [
+        (cursor(0, 0, Some("after an empty page"), false), true),
+        (cursor(0, 2, Some("t2"), false), true),
+        (cursor(0, 2, Some("t2"), false), true),
+        (cursor(0, 1, Some("t1"), false), false),
+        (cursor(0, 1, None, true), false),
+        (cursor(0, 2, None, true), true),
+        (cursor(0, 2, Some("t2"), false), false),
+        (cursor(1, 0, None, false), true),
+        (cursor(0, 9, Some("t9"), false), false),
+        (cursor(0, 9, None, true), false),
+        (cursor(1, 1, Some("t1"), false), true),
+        (cursor(1, 10, Some("t10"), false), true),
+        (cursor(1, 9, Some("t9"), false), false),
+        (cursor(1, 11, None, true), true),
+        (cursor(1, 11, None, true), true),
+        (cursor(1, 11, Some("t11"), false), false),
+    ];
+    let mut expected = Cursor::default();
+    for (next, is_on) in moves {
+        store.advance(&run(), &Listing::Users, &next).await.unwrap();
+        if is_on {
+            expected = next.clone();
+        }
+        assert_eq!(progress(&store, &Listing::Users).await.cursor, expected, "after {next:?}");
+    }
+    assert_eq!(progress(&store, &Listing::Groups).await.cursor, Cursor::default());
+    let other = store.listing(&later_run(), &Listing::Users).await.unwrap().unwrap();
+    assert_eq!(other.cursor, Cursor::default());
+}
+
+/// However often it is counted; of its listing and run only.
+pub async fn a_page_counts_once(store: Store) {
+    let like = Listing::UsersBySub("a".to_owned());
+    store.open(&run(), &[Listing::Users, like.clone()]).await.unwrap();
+    store.open(&later_run(), &[Listing::Users]).await.unwrap();
+    for number in [0, 0, 2, 0, 2] {
+        store.count_page(&run(), &page(&Listing::Users, 0, number), &seen(&["ab1"])).await.unwrap();
+    }
+    store.count_page(&run(), &page(&like, 0, 0), &[]).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 2);
+    assert_eq!(progress(&store, &like).await.written, 1);
+    let written: Vec<u64> =
+        store.listings(&run()).await.unwrap().iter().map(|progress| progress.written).collect();
+    assert_eq!(written, [2, 1]);
+    assert_eq!(store.listing(&later_run(), &Listing::Users).await.unwrap().unwrap().written, 0);
+}
+
+/// A page of an attempt given up does not stand for one of the next.
+pub async fn pages_count_for_their_attempt(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    for number in 0..3 {
+        store.count_page(&run(), &page(&Listing::Users, 0, number), &seen(&["ab1"])).await.unwrap();
+    }
+    store.advance(&run(), &Listing::Users, &cursor(1, 0, None, false)).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 0);
+    store.count_page(&run(), &page(&Listing::Users, 0, 7), &[]).await.unwrap();
+    store.count_page(&run(), &page(&Listing::Users, 1, 0), &seen(&["ab2"])).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 1);
+    assert_eq!(store.seen(&run(), &users()).await.unwrap(), ["ab1", "ab2"], "seen is seen");
+}
+
+/// A listing is done only when it has ended and all its pages are written, in whatever order.
+pub async fn pages_may_be_written_before_the_cursor_moves(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    store.count_page(&run(), &page(&Listing::Users, 0, 1), &[]).await.unwrap();
+    assert!(!progress(&store, &Listing::Users).await.is_done());
+    store.advance(&run(), &Listing::Users, &cursor(0, 2, None, true)).await.unwrap();
+    assert!(!progress(&store, &Listing::Users).await.is_done());
+    store.count_page(&run(), &page(&Listing::Users, 0, 1), &[]).await.unwrap();
+    assert!(!progress(&store, &Listing::Users).await.is_done());
+    store.count_page(&run(), &page(&Listing::Users, 0, 0), &[]).await.unwrap();
+    assert!(progress(&store, &Listing::Users).await.is_done());
+}
+
+/// After a crash a page may be read once more, and hold others: all of them were seen.
+pub async fn a_page_read_again_adds_what_it_shows(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    let page = page(&Listing::Users, 0, 0);
+    store.count_page(&run(), &page, &seen(&["ab1", "ab2"])).await.unwrap();
+    store.count_page(&run(), &page, &seen(&["ab2", "ab3"])).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 1);
+    assert_eq!(store.seen(&run(), &users()).await.unwrap(), ["ab1", "ab2", "ab3"]);
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 3);
+}
+
+/// By run and partition, in byte order, from pages and from look-ups.
+pub async fn what_was_seen_is_in_order_and_once(store: Store) {
+    let partitions = [
+        Partition::Settings,
+        Partition::Groups,
+        users(),
+        Partition::Members(String::new(), Shard::of_member("a")),
+        Partition::Members("a".to_owned(), Shard::of_member("a")),
+        Partition::Members("A".to_owned(), Shard::of_member("a")),
+    ];
+    let keys = hostile_keys();
+    for (number, partition) in partitions.iter().enumerate() {
+        let some = keys.iter().rev().skip(number).chain(&keys[..3]);
+        let some: Vec<_> = some.map(|key| (partition.clone(), key.clone())).collect();
+        let (page_of, looked_up) = some.split_at(20);
+        store.count_page(&run(), &page(&Listing::Users, 0, number as u64), page_of).await.unwrap();
+        store.count_seen(&run(), looked_up).await.unwrap();
+        store.count_seen(&run(), &some[..25]).await.unwrap();
+    }
+    store.count_seen(&run(), &[]).await.unwrap();
+    for (number, partition) in partitions.iter().enumerate() {
+        assert_eq!(
+            store.seen(&run(), partition).await.unwrap(),
+            keys[..keys.len() - number],
+            "{partition:?}"
+        );
+        assert_eq!(store.seen(&later_run(), partition).await.unwrap(), Vec::<String>::new());
+    }
+}
+
+/// On whatever pages and by whatever look-ups; groups and memberships are not users.
+pub async fn users_are_counted_once(store: Store) {
+    let mut all = seen(&["ab1", "ab2", "ab1"]);
+    all.push((Partition::of_user("cd1"), "cd1".to_owned()));
+    all.push((Partition::Groups, "ab9".to_owned()));
+    all.push((Partition::of_member("staff", "ab1"), "ab1".to_owned()));
+    store.count_page(&run(), &page(&Listing::Users, 0, 0), &all).await.unwrap();
+    store.count_page(&run(), &page(&Listing::Users, 0, 1), &all).await.unwrap();
+    store.count_seen(&run(), &all).await.unwrap();
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 3);
+    store.count_seen(&run(), &seen(&["ab2", "ab3"])).await.unwrap();
+    store.count_seen(&later_run(), &seen(&["ab1"])).await.unwrap();
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 4);
+    assert_eq!(store.users_seen(&later_run()).await.unwrap(), 1);
+}
+
+/// By run and partition, in order, each once.
+pub async fn what_is_gone_is_kept(store: Store) {
+    let keys = hostile_keys();
+    let staff = Partition::of_member("staff", "ab1");
+    store.put_gone(&run(), &users(), &[]).await.unwrap();
+    assert_eq!(store.gone(&run(), &users()).await.unwrap(), Vec::<String>::new());
+    for _ in 0..2 {
+        store.put_gone(&run(), &users(), &keys).await.unwrap();
+    }
+    store.put_gone(&run(), &staff, &["b".to_owned(), "a".to_owned(), "b".to_owned()]).await.unwrap();
+    assert_eq!(store.gone(&run(), &users()).await.unwrap(), keys);
+    assert_eq!(store.gone(&run(), &staff).await.unwrap(), ["a", "b"]);
+    assert_eq!(store.gone(&later_run(), &users()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.seen(&run(), &users()).await.unwrap(), Vec::<String>::new());
+}
+
+/// All of that run and nothing of another; and the run can be begun anew.
+pub async fn clearing_forgets_one_run(store: Store) {
+    for run in [run(), later_run()] {
+        store.open(&run, &[Listing::Users]).await.unwrap();
+        store.advance(&run, &Listing::Users, &cursor(0, 1, None, true)).await.unwrap();
+        store.count_page(&run, &page(&Listing::Users, 0, 0), &seen(&["ab1"])).await.unwrap();
+        store.put_gone(&run, &users(), &["ab2".to_owned()]).await.unwrap();
+    }
+    store.clear(&run()).await.unwrap();
+    store.clear(&run()).await.unwrap();
+    an_unknown_run_has_nothing(Arc::clone(&store)).await;
+    assert!(store.listings(&later_run()).await.unwrap()[0].is_done());
+    assert_eq!(store.seen(&later_run(), &users()).await.unwrap(), ["ab1"]);
+    assert_eq!(store.gone(&later_run(), &users()).await.unwrap(), ["ab2"]);
+    assert_eq!(store.users_seen(&later_run()).await.unwrap(), 1);
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 0);
+    store.count_page(&run(), &page(&Listing::Users, 0, 0), &seen(&["ab1"])).await.unwrap();
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 1);
+}
+
+/// More than any one request holds.
+pub async fn ten_thousand_seen(store: Store) {
+    let keys: Vec<String> = (0..10_000).map(|n| format!("ab{n:06}")).collect();
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    for (number, some) in keys.chunks(60).enumerate().collect::<Vec<_>>().into_iter().rev() {
+        let some: Vec<_> = some.iter().map(|key| (users(), key.clone())).collect();
+        store.count_page(&run(), &page(&Listing::Users, 0, number as u64), &some).await.unwrap();
+    }
+    assert_eq!(store.seen(&run(), &users()).await.unwrap(), keys);
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 10_000);
+    assert_eq!(progress(&store, &Listing::Users).await.written, 167);
+    store.put_gone(&run(), &users(), &keys).await.unwrap();
+    assert_eq!(store.gone(&run(), &users()).await.unwrap(), keys);
+}
+
+/// Each of twenty pages, written by four writers at once, with users they share.
+pub async fn many_writers_count_exactly(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    let writers: Vec<_> = (0..80_u64)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let number = n % 20;
+                let on_it: Vec<_> =
+                    (0..10).map(|k| (users(), format!("ab{}", (number * 5 + k) % 100))).collect();
+                store.count_page(&run(), &page(&Listing::Users, 0, number), &on_it).await.unwrap();
+                store
+                    .advance(&run(), &Listing::Users, &cursor(0, number + 1, None, number == 19))
+                    .await
+                    .unwrap();
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let progress = progress(&store, &Listing::Users).await;
+    assert_eq!((progress.written, progress.cursor.pages), (20, 20));
+    assert!(progress.is_done());
+    assert_eq!(store.users_seen(&run()).await.unwrap(), 100);
+    assert_eq!(store.seen(&run(), &users()).await.unwrap().len(), 100);
+}

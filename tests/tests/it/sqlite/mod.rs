@@ -1,0 +1,13 @@
+//! A backup and ledger in SQLite.
+
+mod conformance;
+mod files;
+mod model;
+mod seal;
+
+use cognito_profiles::ports::{Backup, Observation};
+use cognito_profiles_tests::conformance::{pool, run};
+
+async fn observe(store: &impl Backup, observations: &[Observation]) {
+    store.observe(&pool(), &run(), observations).await.unwrap();
+}
