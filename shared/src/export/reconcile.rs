@@ -32,6 +32,7 @@ impl Exporter {
         let verdict = self.compare(run, guard).await?;
         if verdict == Verdict::Reconciled {
             self.close_gone(run).await?;
+            self.progress.end(Stage::Confirm);
         }
         self.progress.end(Stage::Reconcile);
         Ok(verdict)
