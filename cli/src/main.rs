@@ -9,6 +9,7 @@ mod connect;
 mod context;
 mod demo;
 mod diff;
+mod differences;
 mod dump;
 mod exit;
 mod export;

@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
-use serde_json::json;
 
 use crate::exit::{Ending, Failure, Said};
 use crate::text;
@@ -91,7 +90,7 @@ impl Output {
         let Said { kind, message } = said;
         let mut stderr = io::stderr().lock();
         let _ = if self.json {
-            json_line(&mut stderr, &json!({"type": "error", "kind": kind, "message": message}))
+            json_line(&mut stderr, &ErrorLine { kind, message })
         } else {
             writeln!(stderr, "error: {}", text::safe(message))
         };
@@ -107,6 +106,14 @@ pub fn json_line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()>
     let line = serde_json::to_string(object)?;
     out.write_all(text::safe_json(&line).as_bytes())?;
     out.write_all(b"\n")
+}
+
+/// An error with `--json`.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "error")]
+struct ErrorLine<'a> {
+    kind: &'a str,
+    message: &'a str,
 }
 
 /// The last line of `--json`.

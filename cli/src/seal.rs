@@ -26,10 +26,20 @@ pub async fn seal_of(path: &Path) -> Result<Seal, Failure> {
     }
 }
 
-fn broken(path: &Path) -> Error {
+/// What to say of a file that is not what was sealed.
+pub fn broken(path: &Path) -> Error {
     let path = path.display();
     Error::Corrupted(format!(
         "{path} is not what {path}.sha256 says was written. If `verify` names no damaged record, \
          delete {path}.sha256 and try again"
     ))
+}
+
+/// As the summary has it.
+pub const fn word(seal: Seal) -> &'static str {
+    match seal {
+        Seal::Intact => "intact",
+        Seal::Missing => "missing",
+        Seal::Broken => "broken",
+    }
 }
