@@ -17,9 +17,10 @@ pub const CONTINUABLE: &str = "interrupted; run it again to continue";
 /// Said when any other was.
 pub const INTERRUPTED: &str = "interrupted";
 
+#[derive(Clone)]
 pub struct Context {
     pub backup: BackupUrl,
-    pub output: Output,
+    pub output: Arc<Output>,
     pub progress: Arc<Bars>,
     interrupted: watch::Receiver<bool>,
 }
@@ -29,10 +30,15 @@ impl Context {
         let Global { backup, json, quiet } = global;
         Self {
             backup,
-            output: Output::new(json),
+            output: Arc::new(Output::new(json)),
             progress: Arc::new(Bars::new(!quiet && !json)),
             interrupted: listen_for_signals(),
         }
+    }
+
+    /// The same with another backup.
+    pub fn at(&self, backup: BackupUrl) -> Self {
+        Self { backup, ..self.clone() }
     }
 
     /// Does `work`, unless Ctrl-C or a termination signal comes first: then `work` is dropped

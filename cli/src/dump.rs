@@ -47,13 +47,13 @@ pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
 }
 
 fn tell(output: &Output, path: &Path, totals: &Totals) -> Result<(), Failure> {
-    output.say(format_args!(
-        "wrote {}, {} and {} to {}",
-        text::count(totals.users, "user"),
-        text::count(totals.groups, "group"),
-        text::count(totals.memberships, "membership"),
-        path.display()
-    ))
+    let counts = [(totals.users, "user"), (totals.groups, "group"), (totals.memberships, "membership")];
+    let written: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, word)| *count > 0 || *word == "user")
+        .map(|(count, word)| text::count(count, word))
+        .collect();
+    output.say(format_args!("wrote {} to {}", written.join(", "), path.display()))
 }
 
 /// Hands on every record of a walk.

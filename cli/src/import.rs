@@ -230,9 +230,9 @@ fn show_failures(output: &Output, failures: &[NotRestored]) -> Result<(), Failur
     });
     differences::first_of(output, by_reason, count)?;
     output.say("Not restored:")?;
-    let lines = failures
-        .iter()
-        .map(|failure| text::safe(&format!("  {} {}", failure.record, failure.key)).into_owned());
+    let lines = failures.iter().map(|NotRestored { record, key, reason }| {
+        text::safe(&format!("  {record} {key}: {reason}")).into_owned()
+    });
     differences::first_of(output, lines, failures.len())
 }
 

@@ -221,13 +221,13 @@ fn tell_compared(
 ) -> Result<(), Failure> {
     let (pool, run) = (text::safe(pool.as_str()), &reference.snapshot.run.id);
     let with = match &reference.import {
-        Some(import) => format!("what import {} made of run {run}", import.id),
+        Some(import) => format!("run {run}, as import {} restored it", import.id),
         None => format!("run {run}"),
     };
     match differences.len() as u64 {
-        0 => output.say(format_args!("{pool} is as {with} has it")),
+        0 => output.say(format_args!("{pool} is the same as {with}")),
         count => output.say(format_args!(
-            "{pool} differs from {with} in {} (+ only in the pool, - only in the backup, ~ changed):",
+            "{pool} differs from {with}, in {} (+ only in the pool, - only in the backup, ~ changed):",
             text::count(count, "record")
         )),
     }
