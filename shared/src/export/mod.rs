@@ -108,6 +108,9 @@ impl Exporter {
             if open.is_empty() {
                 break;
             }
+            if open.contains(&Listing::Groups) {
+                self.progress.begin(Stage::Groups, None);
+            }
             if open.iter().any(|listing| matches!(listing, Listing::Members(_) | Listing::MembersAgain(_))) {
                 self.progress.begin(Stage::Members, None);
             }
@@ -118,6 +121,7 @@ impl Exporter {
                 .await?;
         }
         self.progress.end(Stage::Users);
+        self.progress.end(Stage::Groups);
         self.progress.end(Stage::Members);
         Ok(())
     }

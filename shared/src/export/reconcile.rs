@@ -33,6 +33,7 @@ impl Exporter {
         let verdict = self.compare(run, guard, &mut incomplete).await?;
         if verdict == Verdict::Reconciled {
             self.close_gone(run, incomplete).await?;
+            self.progress.end(Stage::Confirm);
         }
         self.progress.end(Stage::Reconcile);
         Ok(verdict)

@@ -1,0 +1,102 @@
+//! What every command gets: where the backup is, where to write to, and word of Ctrl-C.
+
+use std::sync::Arc;
+
+use cognito_profiles::adapters::sqlite::SqliteStore;
+use cognito_profiles::ports::Backup;
+use tokio::sync::watch;
+
+use crate::args::Global;
+use crate::backup_url::BackupUrl;
+use crate::bars::Bars;
+use crate::exit::{Failure, Status};
+use crate::output::Output;
+
+/// Said when a command that continues where it stopped was interrupted.
+pub const CONTINUABLE: &str = "interrupted; run it again to continue";
+/// Said when any other was.
+pub const INTERRUPTED: &str = "interrupted";
+
+#[derive(Clone)]
+pub struct Context {
+    pub backup: BackupUrl,
+    pub output: Arc<Output>,
+    pub progress: Arc<Bars>,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Context {
+    pub fn new(global: Global) -> Self {
+        let Global { backup, json, quiet } = global;
+        Self {
+            backup,
+            output: Arc::new(Output::new(json)),
+            progress: Arc::new(Bars::new(!quiet && !json)),
+            interrupted: listen_for_signals(),
+        }
+    }
+
+    /// The same with another backup.
+    pub fn at(&self, backup: BackupUrl) -> Self {
+        Self { backup, ..self.clone() }
+    }
+
+    /// Does `work`, unless Ctrl-C or a termination signal comes first: then `work` is dropped
+    /// where it waits. What it had written is whole, for every write is one transaction.
+    pub async fn interruptible<T>(
+        &self,
+        said: &'static str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut interrupted = self.interrupted.clone();
+        tokio::select! {
+            biased;
+            _ = interrupted.wait_for(|is| *is) => Err(Failure::Interrupted(said)),
+            done = work => done,
+        }
+    }
+
+    /// The backup, to be read only.
+    pub fn read(&self) -> Result<Arc<dyn Backup>, Failure> {
+        Ok(Arc::new(SqliteStore::open_read_only(self.backup.path())?))
+    }
+}
+
+/// The first signal is told to whoever waits; the second ends the process at once.
+fn listen_for_signals() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        signal().await;
+        sender.send_replace(true);
+        signal().await;
+        std::process::exit(Status::Interrupted.code().into());
+    });
+    receiver
+}
+
+/// Returns at the next Ctrl-C or termination signal; never, where none can be received.
+async fn signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminate() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminate() {
+    std::future::pending().await
+}

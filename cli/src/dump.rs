@@ -1,0 +1,199 @@
+//! `dump`: everything a run holds, as JSON or CSV.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use cognito_profiles::model::{Record, User};
+use cognito_profiles::read::{Snapshot, Walk};
+use cognito_profiles::run::Totals;
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use crate::args::{DumpArgs, Format};
+use crate::context::{Context, INTERRUPTED};
+use crate::exit::{Ending, Failure, Status};
+use crate::lines::Line;
+use crate::output::{Output, json_line};
+use crate::text;
+
+pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
+    if context.output.is_json() && args.out.is_none() && args.format != Format::Jsonl {
+        return Err(Failure::usage("with --json, name a file with --out, or take --format jsonl"));
+    }
+    let backup = context.read()?;
+    context
+        .interruptible(INTERRUPTED, async {
+            let source = &args.source;
+            let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
+            let mut sink = Sink::open(&context.output, args.out.as_deref())?;
+            let totals = match args.format {
+                Format::Jsonl => jsonl(&snapshot, &mut sink).await?,
+                Format::Csv => csv(&snapshot, &mut sink).await?,
+                Format::Json => json(&snapshot, &mut sink).await?,
+            };
+            sink.keep()?;
+            if let Some(path) = &args.out {
+                tell(&context.output, path, &totals)?;
+            }
+            Ok(Ending::new(Status::Complete)
+                .with("run_id", snapshot.run.id.as_str())
+                .with("users", totals.users)
+                .with("groups", totals.groups)
+                .with("memberships", totals.memberships))
+        })
+        .await
+}
+
+fn tell(output: &Output, path: &Path, totals: &Totals) -> Result<(), Failure> {
+    let counts = [(totals.users, "user"), (totals.groups, "group"), (totals.memberships, "membership")];
+    let written: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, word)| *count > 0 || *word == "user")
+        .map(|(count, word)| text::count(count, word))
+        .collect();
+    output.say(format_args!("wrote {} to {}", written.join(", "), path.display()))
+}
+
+/// Hands on every record of a walk.
+async fn each(
+    mut walk: Walk<'_>,
+    totals: &mut Totals,
+    mut write: impl FnMut(&Record) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    while let Some(versions) = walk.next().await? {
+        for version in &versions {
+            totals.add(version.partition.kind());
+            write(&version.record()?)?;
+        }
+    }
+    Ok(())
+}
+
+async fn jsonl(snapshot: &Snapshot, sink: &mut Sink<'_>) -> Result<Totals, Failure> {
+    let mut totals = Totals::default();
+    let mut line = |record: &Record| sink.write(|out| json_line(out, &Line::from(record)));
+    each(snapshot.users(), &mut totals, &mut line).await?;
+    each(snapshot.groups(), &mut totals, &mut line).await?;
+    each(snapshot.memberships().await?, &mut totals, &mut line).await?;
+    Ok(totals)
+}
+
+/// One object, written as it is read: it need not fit into memory.
+async fn json(snapshot: &Snapshot, sink: &mut Sink<'_>) -> Result<Totals, Failure> {
+    let mut totals = Totals::default();
+    let (pool, run) = (json!(snapshot.pool()), json!(snapshot.run.id));
+    sink.write(|out| write!(out, "{{\"pool\":{pool},\"run_id\":{run}"))?;
+    let walks = [
+        ("users", snapshot.users()),
+        ("groups", snapshot.groups()),
+        ("memberships", snapshot.memberships().await?),
+    ];
+    for (name, walk) in walks {
+        sink.write(|out| write!(out, ",\n\"{name}\":["))?;
+        let mut separator = "\n";
+        each(walk, &mut totals, |record| {
+            let json = serde_json::to_string(&Line::from(record)).map_err(io::Error::from);
+            sink.write(|out| write!(out, "{separator}{}", text::safe_json(&json?)))?;
+            separator = ",\n";
+            Ok(())
+        })
+        .await?;
+        sink.write(|out| write!(out, "]"))?;
+    }
+    sink.write(|out| writeln!(out, "}}"))?;
+    Ok(totals)
+}
+
+/// Two passes: the columns are known once every user was seen.
+async fn csv(snapshot: &Snapshot, sink: &mut Sink<'_>) -> Result<Totals, Failure> {
+    let mut names = BTreeSet::new();
+    each(snapshot.users(), &mut Totals::default(), |record| {
+        if let Record::User(user) = record {
+            for name in user.attributes.keys().filter(|name| !names.contains(*name)).collect::<Vec<_>>() {
+                names.insert(name.clone());
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    let fixed = ["sub", "username", "enabled", "status", "created_at", "modified_at"];
+    let header: Vec<&str> = fixed.into_iter().chain(names.iter().map(String::as_str)).collect();
+    sink.csv_row(&header)?;
+    let mut totals = Totals::default();
+    each(snapshot.users(), &mut totals, |record| match record {
+        Record::User(user) => sink.user(user, &names),
+        _ => Ok(()),
+    })
+    .await?;
+    Ok(totals)
+}
+
+/// Where a dump goes.
+enum Sink<'a> {
+    Stdout(&'a Output),
+    /// Written beside the file it becomes once it is whole; it vanishes if that never happens.
+    File {
+        path: PathBuf,
+        unfinished: BufWriter<NamedTempFile>,
+    },
+}
+
+impl<'a> Sink<'a> {
+    fn open(output: &'a Output, path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else { return Ok(Self::Stdout(output)) };
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        // Readable by its owner alone, as all that this crate makes.
+        let unfinished = NamedTempFile::new_in(folder).map_err(|source| cannot_write(path, source))?;
+        Ok(Self::File { path: path.to_owned(), unfinished: BufWriter::new(unfinished) })
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        match self {
+            Self::Stdout(output) => output.with(write),
+            Self::File { path, unfinished } => write(unfinished).map_err(|source| cannot_write(path, source)),
+        }
+    }
+
+    fn csv_row(&mut self, cells: &[&str]) -> Result<(), Failure> {
+        self.write(|out| {
+            let mut row = csv::Writer::from_writer(out);
+            row.write_record(cells)?;
+            row.flush()
+        })
+    }
+
+    fn user(&mut self, user: &User, names: &BTreeSet<String>) -> Result<(), Failure> {
+        let time = |at: Option<cognito_profiles::time::Timestamp>| at.map(|at| at.to_string());
+        let (created, modified) = (time(user.created_at), time(user.modified_at));
+        let mut cells = vec![
+            user.sub.as_str(),
+            user.username.as_str(),
+            if user.enabled { "true" } else { "false" },
+            user.status.as_str(),
+            created.as_deref().unwrap_or_default(),
+            modified.as_deref().unwrap_or_default(),
+        ];
+        cells.extend(names.iter().map(|name| user.attributes.get(name).map_or("", String::as_str)));
+        self.csv_row(&cells)
+    }
+
+    /// The file is whole: gives it its name.
+    fn keep(self) -> Result<(), Failure> {
+        let Self::File { path, unfinished } = self else { return Ok(()) };
+        let kept = unfinished
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .and_then(|file| file.as_file().sync_all().map(|()| file))
+            .and_then(|file| file.persist(&path).map_err(|error| error.error));
+        kept.map(|_: File| ()).map_err(|source| cannot_write(&path, source))
+    }
+}
+
+fn cannot_write(path: &Path, source: io::Error) -> Failure {
+    Failure::Output { to: path.display().to_string(), source }
+}

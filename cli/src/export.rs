@@ -1,0 +1,92 @@
+//! `export`: save a pool as it is now.
+
+use std::sync::Arc;
+
+use cognito_profiles::adapters::sqlite::SqliteStore;
+use cognito_profiles::export::{Exporter, ShrinkGuard};
+use cognito_profiles::run::{Manifest, Run, RunStatus};
+use serde_json::json;
+
+use crate::args::ExportArgs;
+use crate::connect::Connection;
+use crate::context::{CONTINUABLE, Context};
+use crate::exit::{Ending, Failure, Status};
+use crate::output::Output;
+use crate::{seal, text};
+
+pub async fn run(context: &Context, args: ExportArgs) -> Result<Ending, Failure> {
+    let guard = ShrinkGuard { max_percent: args.max_shrink, allow: args.allow_shrink };
+    seal::must_not_be_broken(context.backup.path()).await?;
+    let connection = Connection::open(args.user_pool_id, &args.rates).await?;
+    let run = export(context, &connection, &guard).await?;
+    tell(&context.output, &run, &connection)?;
+    Ok(ending(&run, &connection))
+}
+
+/// Exports into the backup, and leaves it closed however that ends.
+pub async fn export(context: &Context, connection: &Connection, guard: &ShrinkGuard) -> Result<Run, Failure> {
+    let store = Arc::new(SqliteStore::create_or_open(context.backup.path())?);
+    let Connection { directory, clock } = connection.clone();
+    let exporter =
+        Exporter::in_process(directory, store.clone(), store.clone(), clock, context.progress.clone());
+    let exported = context.interruptible(CONTINUABLE, async { Ok(exporter.export(guard).await?) }).await;
+    let closed = store.close().await;
+    context.progress.settle();
+    let run = exported?;
+    closed?;
+    Ok(run)
+}
+
+/// What the export did, for people.
+pub fn tell(output: &Output, run: &Run, connection: &Connection) -> Result<(), Failure> {
+    let Manifest { totals, changes, .. } = run.manifest.clone().unwrap_or_default();
+    let requests = connection.directory.requests();
+    let sent: u64 = requests.by_operation.values().sum();
+    output.say(format_args!("run {} of {}: {}", run.id, text::safe(run.pool.as_str()), run.status))?;
+    output.say(format_args!(
+        "  {}, {}, {}",
+        text::count(totals.users, "user"),
+        text::count(totals.groups, "group"),
+        text::count(totals.memberships, "membership")
+    ))?;
+    output.say(format_args!(
+        "  {} new, {} changed, {} gone, {} unchanged",
+        text::number(changes.new),
+        text::number(changes.changed),
+        text::number(changes.gone),
+        text::number(changes.unchanged)
+    ))?;
+    output.say(format_args!(
+        "  {} ({} throttled) in {}",
+        text::count(sent, "request"),
+        text::number(requests.throttled),
+        text::duration(connection.seconds())
+    ))
+}
+
+fn ending(run: &Run, connection: &Connection) -> Ending {
+    let Manifest { totals, changes, .. } = run.manifest.clone().unwrap_or_default();
+    let requests = connection.directory.requests();
+    let status = if run.status == RunStatus::Held { Status::Held } else { Status::Complete };
+    let ending = Ending::new(status)
+        .with("run_id", run.id.as_str())
+        .with("users", totals.users)
+        .with("groups", totals.groups)
+        .with("memberships", totals.memberships)
+        .with("new", changes.new)
+        .with("changed", changes.changed)
+        .with("gone", changes.gone)
+        .with("unchanged", changes.unchanged)
+        .with("requests", json!(requests.by_operation))
+        .with("throttled", requests.throttled)
+        .with("seconds", rounded(connection.seconds()));
+    match &run.reason {
+        Some(reason) => ending.with("error", "held").because("held", reason.clone()),
+        None => ending,
+    }
+}
+
+/// To the millisecond.
+pub fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,234 @@
+//! `verify`: whether the backup holds what was written, and whether a pool is as it says.
+
+use std::sync::Arc;
+
+use cognito_profiles::Error;
+use cognito_profiles::adapters::sqlite::{Seal, SqliteStore};
+use cognito_profiles::compare::{Diff, Difference};
+use cognito_profiles::import::{compare_restored, list_into};
+use cognito_profiles::model::{Kind, PoolId};
+use cognito_profiles::ports::{Backup, Import};
+use cognito_profiles::progress::{Progress as _, Stage};
+use cognito_profiles::read::Snapshot;
+use cognito_profiles::verify::{DamagedRecord, Report, verify};
+use serde_json::json;
+
+use crate::args::VerifyArgs;
+use crate::connect::Connection;
+use crate::context::{Context, INTERRUPTED};
+use crate::exit::{Ending, Failure, Status};
+use crate::import::scratch;
+use crate::output::Output;
+use crate::{differences, seal, text};
+
+pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure> {
+    context
+        .interruptible(INTERRUPTED, async {
+            let (store, ending) = check_backup(context).await?;
+            match &args.user_pool_id {
+                Some(pool) if ending.error.is_none() => {
+                    let connection = Connection::open(pool.clone(), &args.rates).await?;
+                    check_pool(context, store, &connection, args.as_of.as_deref(), ending).await
+                }
+                _ => Ok(ending),
+            }
+        })
+        .await
+}
+
+/// Looks for damage of any kind: to the file, to its structure, to its records, to its runs.
+pub async fn check_backup(context: &Context) -> Result<(Arc<SqliteStore>, Ending), Failure> {
+    let path = context.backup.path();
+    let seal = seal::seal_of(path).await?;
+    let store = match SqliteStore::open_read_only(path) {
+        // A file that was sealed as a backup is one, whatever its first bytes now say.
+        Err(Error::NotABackup(_)) if seal == Seal::Broken => return Err(seal::broken(path).into()),
+        opened => Arc::new(opened?),
+    };
+    let structure = match store.integrity_check().await {
+        Err(Error::Corrupted(what)) => Some(what),
+        other => other.map(|()| None)?,
+    };
+    let report = match verify(&*store, &*context.progress).await {
+        // What cannot even be read is said by the error; the structure is why.
+        Err(Error::Corrupted(what)) => return Err(Error::Corrupted(structure.unwrap_or(what)).into()),
+        other => other?,
+    };
+    context.progress.settle();
+    show(&context.output, &report)?;
+    tell(context, &report, seal)?;
+    let ending = ending(context, &report, seal, structure);
+    Ok((store, ending))
+}
+
+fn show(output: &Output, report: &Report) -> Result<(), Failure> {
+    for record in &report.damaged {
+        let key = key(record);
+        output.object(&json!({"type": "damaged", "pool": record.pool, "record": record.kind, "key": key}))?;
+        output.say(format_args!(
+            "damaged: {} {} of {}",
+            record.kind,
+            text::safe(&key),
+            text::safe(record.pool.as_str())
+        ))?;
+    }
+    for broken in &report.broken_runs {
+        output.object(&json!({"type": "broken_run", "run_id": broken.run, "shards": broken.shards}))?;
+        let shards = broken.shards.join(", ");
+        output.say(format_args!(
+            "run {} does not hold what its manifest says, in {}",
+            broken.run,
+            text::safe(&shards)
+        ))?;
+    }
+    Ok(())
+}
+
+fn key(record: &DamagedRecord) -> String {
+    match record.kind {
+        Kind::Membership => format!("{}/{}", record.group, record.key),
+        _ => record.key.clone(),
+    }
+}
+
+fn tell(context: &Context, report: &Report, seal: Seal) -> Result<(), Failure> {
+    let (versions, runs) = (text::count(report.versions, "version"), text::count(report.runs, "run"));
+    context.output.say(format_args!(
+        "{versions} of records and the digests of {runs} recomputed: {}, {}",
+        match report.damaged.len() as u64 {
+            0 => "no record is damaged".to_owned(),
+            damaged => format!("{} damaged", text::count(damaged, "record")),
+        },
+        match report.broken_runs.len() as u64 {
+            0 => "every run holds what it held".to_owned(),
+            broken => format!("{} broken", text::count(broken, "run")),
+        }
+    ))?;
+    if seal == Seal::Missing {
+        let path = context.backup.path().display();
+        context.output.note(format_args!(
+            "{path} has no seal: an export or import goes on, or was interrupted; the next seals it"
+        ));
+    }
+    Ok(())
+}
+
+fn ending(context: &Context, report: &Report, seal: Seal, structure: Option<String>) -> Ending {
+    let damage = match (report.is_intact(), structure, seal) {
+        (false, ..) => Some(Error::Corrupted("see what is listed".to_owned())),
+        (true, Some(what), _) => Some(Error::Corrupted(what)),
+        (true, None, Seal::Broken) => Some(seal::broken(context.backup.path())),
+        (true, None, Seal::Intact | Seal::Missing) => None,
+    };
+    let ending = match damage {
+        None => Ending::new(Status::Complete),
+        Some(error) => Ending::from(Failure::from(error)),
+    };
+    ending
+        .with("versions", report.versions)
+        .with("runs", report.runs)
+        .with("seal", seal::word(seal))
+        .with("damaged", report.damaged.len())
+        .with("broken_runs", report.broken_runs.len())
+}
+
+/// Lists a pool, and compares it with what the backup says it should hold.
+pub async fn check_pool(
+    context: &Context,
+    store: Arc<SqliteStore>,
+    connection: &Connection,
+    as_of: Option<&str>,
+    ending: Ending,
+) -> Result<Ending, Failure> {
+    let backup: Arc<dyn Backup> = store;
+    let pool = connection.directory.pool();
+    // Before the pool is listed: that may take long.
+    let reference = Reference::find(&backup, pool, as_of).await?;
+    let Connection { directory, clock } = connection.clone();
+    let live = list_into(&scratch()?, directory, clock, context.progress.clone()).await?;
+    let differences = reference.compare(context, &backup, connection, &live).await?;
+    context.progress.settle();
+    tell_compared(&context.output, pool, &reference, &differences)?;
+    differences::show(&context.output, &differences)?;
+    let status = if differences.is_empty() { Status::Complete } else { Status::Partial };
+    Ok(Ending { status, ..ending }
+        .with("run_id", reference.snapshot.run.id.as_str())
+        .with("import_id", reference.import.map(|import| import.id))
+        .with("differences", differences.len()))
+}
+
+/// What a pool should be like.
+struct Reference {
+    snapshot: Snapshot,
+    /// The import that made the pool from the snapshot; none if the snapshot is of the pool
+    /// itself.
+    import: Option<Import>,
+}
+
+impl Reference {
+    /// A run of the pool itself if one is named, or if the last is newer than the import into
+    /// the pool; else what was imported.
+    async fn find(backup: &Arc<dyn Backup>, pool: &PoolId, as_of: Option<&str>) -> Result<Self, Failure> {
+        let own = Snapshot::find(backup.clone(), Some(pool), as_of).await;
+        let import = backup.imports(Some(pool)).await?.pop();
+        let Some(import) = import.filter(|_| as_of.is_none()) else {
+            return Ok(Self { snapshot: own?, import: None });
+        };
+        match own {
+            Ok(own) if own.at > import.started_at => Ok(Self { snapshot: own, import: None }),
+            _ => {
+                let run = Some(import.run.as_str());
+                let snapshot = Snapshot::find(backup.clone(), Some(&import.from_pool), run).await?;
+                Ok(Self { snapshot, import: Some(import) })
+            }
+        }
+    }
+
+    async fn compare(
+        &self,
+        context: &Context,
+        backup: &Arc<dyn Backup>,
+        connection: &Connection,
+        live: &Snapshot,
+    ) -> Result<Vec<Difference>, Failure> {
+        let (old, progress) = (&self.snapshot, &*context.progress);
+        progress.begin(Stage::Compare, None);
+        let differences = match &self.import {
+            Some(import) => {
+                compare_restored(import, &**backup, &connection.directory, old, live, progress).await?
+            }
+            None => all_between(old, live).await?,
+        };
+        progress.end(Stage::Compare);
+        Ok(differences)
+    }
+}
+
+async fn all_between(old: &Snapshot, live: &Snapshot) -> Result<Vec<Difference>, Failure> {
+    let mut all = Vec::new();
+    let mut diff = Diff::new(old, live).await?;
+    while let Some(differences) = diff.next().await? {
+        all.extend(differences);
+    }
+    Ok(all)
+}
+
+fn tell_compared(
+    output: &Output,
+    pool: &PoolId,
+    reference: &Reference,
+    differences: &[Difference],
+) -> Result<(), Failure> {
+    let (pool, run) = (text::safe(pool.as_str()), &reference.snapshot.run.id);
+    let with = match &reference.import {
+        Some(import) => format!("run {run}, as import {} restored it", import.id),
+        None => format!("run {run}"),
+    };
+    match differences.len() as u64 {
+        0 => output.say(format_args!("{pool} is the same as {with}")),
+        count => output.say(format_args!(
+            "{pool} differs from {with}, in {} (+ only in the pool, - only in the backup, ~ changed):",
+            text::count(count, "record")
+        )),
+    }
+}
