@@ -1,8 +1,10 @@
 //! Conformance suites for the ports, and what simulations need.
 
 pub mod conformance;
+mod ministack;
 mod sim_clock;
 mod sim_directory;
 
+pub use ministack::MiniStack;
 pub use sim_clock::SimClock;
 pub use sim_directory::SimDirectory;
