@@ -25,11 +25,17 @@ use pool::{Contents, GroupSettings, Person, Pool, SignIn, group_settings, settin
 /// Far above Cognito's: MiniStack has no quotas, and what is judged here is not speed.
 const RPS: f64 = 500.0;
 
+/// The rates chosen for a pool. That of the small one is not, where it can be asked for: MiniStack
+/// does not know the question, and the documented rate must do.
+fn rates(pool: &Pool) -> Rates {
+    let chosen = |category: &Category| pool.sign_in == SignIn::Username || !category.is_adjustable();
+    Rates::new(1.0, Category::ALL.into_iter().filter(chosen).map(|category| (category, RPS)).collect())
+}
+
 fn directory(ministack: &MiniStack, pool: &Pool) -> Arc<Paced> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let rates = Rates::new(1.0, Category::ALL.map(|category| (category, RPS)).into());
     let cognito = CognitoDirectory::from_config(PoolId::new(&pool.id), &settings(ministack)).unwrap();
-    let pacer = Arc::new(Pacer::new(clock.clone(), rates));
+    let pacer = Arc::new(Pacer::new(clock.clone(), rates(pool)));
     Arc::new(Paced::new(Arc::new(cognito), clock, pacer))
 }
 
