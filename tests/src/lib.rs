@@ -2,8 +2,10 @@
 
 pub mod conformance;
 mod ministack;
+pub mod mortal;
 mod sim_clock;
 mod sim_directory;
+pub mod world;
 
 pub use ministack::MiniStack;
 pub use sim_clock::SimClock;

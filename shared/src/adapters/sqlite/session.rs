@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::failure::Failure;
@@ -160,6 +161,9 @@ fn header(path: &Path) -> Result<(u32, u32), Failure> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri(path, "immutable=1")?, flags)?;
+    // A session that was killed while it wrote its log back left a file shorter than its header
+    // says. The log still has the rest, but here it is not read; this makes SQLite accept that.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
     let read = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     Ok((read("application_id")?, read("user_version")?))
 }

@@ -27,6 +27,16 @@ fn users(page: usize) -> Vec<Observation> {
     (0..60).map(user).collect()
 }
 
+/// As a listing by `sub` prefix finds them: the users of one page are of one shard.
+fn users_by_prefix(page: usize) -> Vec<Observation> {
+    let mut users = users(page);
+    for user in &mut users {
+        user.key.replace_range(..2, &format!("{:02x}", page % 256));
+        user.partition = Partition::of_user(&user.key);
+    }
+    users
+}
+
 async fn count(store: &SqliteStore, pool: &PoolId) -> usize {
     let mut count = 0;
     for partition in Partition::users() {
@@ -67,6 +77,13 @@ async fn a_full_disk_keeps_what_was_done_and_is_gone_on_with() {
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn measure() {
+    println!("all users in no order:");
+    measure_with(users).await;
+    println!("by prefix:");
+    measure_with(users_by_prefix).await;
+}
+
+async fn measure_with(users: fn(usize) -> Vec<Observation>) {
     use crate::ports::{Ledger, Listing, PageId};
     use std::time::Instant;
 
@@ -92,7 +109,7 @@ async fn measure() {
         println!("{run}: observe {:?} count_page {:?} a page", each(observing), each(counting));
     }
     let begun = Instant::now();
-    println!("{} heads in {:?}", count(&store, &pool).await, begun.elapsed());
+    println!("heads of all {} in {:?}", count(&store, &pool).await, begun.elapsed());
     let begun = Instant::now();
     for partition in Partition::users() {
         store.as_of(&pool, &partition, Timestamp::from_millis(1), None, 1_000_000).await.unwrap();

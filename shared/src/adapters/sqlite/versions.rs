@@ -70,15 +70,16 @@ pub(super) fn as_of(
     let Some(place) = Place::find(db, pool, partition)? else { return Ok(Vec::new()) };
     let (beyond, key) = after(after_key);
     let mut statement = db.prepare_cached(&format!(
-        "SELECT key, (SELECT json FROM contents WHERE id = content), hash, valid_from, valid_to, run FROM (
-           SELECT key, content, hash, valid_from, NULL AS valid_to, run FROM current
-           WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 AND key {beyond} ?5
-             AND valid_from <= ?6
-           UNION ALL
-           SELECT key, content, hash, valid_from, valid_to, run FROM history
-           WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 AND key {beyond} ?5
-             AND valid_from <= ?6 AND ?6 < valid_to
-         ) ORDER BY key LIMIT ?7"
+        "SELECT key, (SELECT json FROM contents WHERE id = content), hash, valid_from, NULL, run
+         FROM current
+         WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 AND key {beyond} ?5
+           AND valid_from <= ?6
+         UNION ALL
+         SELECT key, (SELECT json FROM contents WHERE id = content), hash, valid_from, valid_to, run
+         FROM history
+         WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 AND key {beyond} ?5
+           AND valid_from <= ?6 AND ?6 < valid_to
+         ORDER BY key LIMIT ?7"
     ))?;
     let rows = statement.query(params![
         place.pool,
@@ -135,15 +136,16 @@ pub(super) fn versions(
     let (key, time) = after_version.unwrap_or(("", Timestamp::from_millis(i64::MIN)));
     let beyond = if after_version.is_some() { ">" } else { ">=" };
     let mut statement = db.prepare_cached(&format!(
-        "SELECT key, (SELECT json FROM contents WHERE id = content), hash, valid_from, valid_to, run FROM (
-           SELECT key, content, hash, valid_from, NULL AS valid_to, run FROM current
-           WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4
-             AND key >= ?5 AND (key, valid_from) {beyond} (?5, ?6)
-           UNION ALL
-           SELECT key, content, hash, valid_from, valid_to, run FROM history
-           WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4
-             AND (key, valid_from) {beyond} (?5, ?6) AND valid_from < valid_to
-         ) ORDER BY key, valid_from LIMIT ?7"
+        "SELECT key, (SELECT json FROM contents WHERE id = content), hash, valid_from, NULL, run
+         FROM current
+         WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4
+           AND key >= ?5 AND (key, valid_from) {beyond} (?5, ?6)
+         UNION ALL
+         SELECT key, (SELECT json FROM contents WHERE id = content), hash, valid_from, valid_to, run
+         FROM history
+         WHERE pool = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4
+           AND (key, valid_from) {beyond} (?5, ?6) AND valid_from < valid_to
+         ORDER BY key, valid_from LIMIT ?7"
     ))?;
     let rows = statement.query(params![
         place.pool,

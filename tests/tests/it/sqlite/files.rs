@@ -208,6 +208,38 @@ async fn a_killed_session_loses_nothing() {
     assert_eq!(keys(&SqliteStore::open(&path).unwrap()).await.len(), 50);
 }
 
+/// Writing the log back into the file may end after any page of it; here after those that are
+/// not beyond the file's old end.
+#[tokio::test]
+async fn a_session_killed_while_it_closes_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.db");
+    let store = SqliteStore::create_or_open(&path).unwrap();
+    let seen: Vec<_> = (0..500).map(|n| saw(&users(), &format!("ab{n}"), "a", 1)).collect();
+    observe(&store, &seen).await;
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["backup.db", "backup.db-wal"] {
+        let copied = Command::new("cp").arg(folder.path().join(name)).arg(copy.path()).status().unwrap();
+        assert!(copied.success());
+    }
+    store.close().await.unwrap();
+
+    let whole = fs::read(&path).unwrap();
+    let path = copy.path().join("backup.db");
+    let old_end = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    assert!(old_end < whole.len());
+    let mut partly = whole[..old_end].to_vec();
+    partly[18..20].fill(2); // the journal was still the write-ahead log
+    fs::write(&path, partly).unwrap();
+    for open in [SqliteStore::open_read_only, SqliteStore::open, SqliteStore::create_or_open] {
+        let survivor = open(&path).unwrap();
+        assert_eq!(keys(&survivor).await.len(), 500);
+        survivor.integrity_check().await.unwrap();
+        survivor.close().await.unwrap();
+    }
+    assert_eq!(check_seal(&path).unwrap(), Seal::Intact);
+}
+
 #[tokio::test]
 async fn a_damaged_page_is_corruption() {
     let folder = tempfile::tempdir().unwrap();

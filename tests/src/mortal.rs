@@ -1,0 +1,151 @@
+//! Ports that die: at a chosen step the process "is killed", before or after the step took
+//! effect. Whoever waits for the step waits for ever, and the test drops it, as a kill would.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use cognito_profiles::Result;
+use cognito_profiles::model::{Group, Kind, Partition, PoolId, User};
+use cognito_profiles::ports::{
+    Backup, CallError, Cursor, Directory, Head, Import, Ledger, Listing, ListingProgress, Mapping, NewUser,
+    Observation, Outcome, Page, PageId, PoolDescription, UserFilter, Version,
+};
+use cognito_profiles::run::{Run, RunId};
+use cognito_profiles::time::Timestamp;
+use tokio::sync::Notify;
+
+/// When a process dies.
+pub struct Fate {
+    steps: AtomicU64,
+    last: u64,
+    dead: Notify,
+}
+
+impl Fate {
+    /// Dies at the `last` step of all ports together, counted from 1: at an odd number before
+    /// the step, at an even one after it.
+    pub fn at_step(last: u64) -> Arc<Self> {
+        Arc::new(Self { steps: AtomicU64::new(0), last, dead: Notify::new() })
+    }
+
+    /// Never dies, and counts.
+    pub fn immortal() -> Arc<Self> {
+        Self::at_step(u64::MAX)
+    }
+
+    /// How many steps were taken; each counts twice: before and after.
+    pub fn steps(&self) -> u64 {
+        self.steps.load(Ordering::SeqCst)
+    }
+
+    /// Does `work` until it ends, or until death. `None` means it died.
+    pub async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.dead.notified() => None,
+            done = work => Some(done),
+        }
+    }
+
+    async fn step<T>(&self, work: impl Future<Output = T>) -> T {
+        self.tick().await;
+        let done = work.await;
+        self.tick().await;
+        done
+    }
+
+    async fn tick(&self) {
+        if self.steps.fetch_add(1, Ordering::SeqCst) + 1 >= self.last {
+            self.dead.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A port whose process dies by its fate.
+pub struct Mortal<T: ?Sized> {
+    inner: Arc<T>,
+    fate: Arc<Fate>,
+}
+
+impl<T: ?Sized> Mortal<T> {
+    /// `inner`, until `fate` strikes.
+    pub fn new(inner: Arc<T>, fate: &Arc<Fate>) -> Arc<Self> {
+        Arc::new(Self { inner, fate: fate.clone() })
+    }
+}
+
+/// Writes out each method: a step of the fate around the same method of `inner`.
+macro_rules! mortal {
+    ($port:ident { $($name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* } $($rest:tt)*) => {
+        #[async_trait]
+        impl $port for Mortal<dyn $port> {
+            $(async fn $name(&self, $($arg: $type),*) -> $answer {
+                self.fate.step(self.inner.$name($($arg),*)).await
+            })*
+            $($rest)*
+        }
+    };
+}
+
+mortal! { Directory {
+    describe() -> Result<PoolDescription, CallError>;
+    mfa_config() -> Result<serde_json::Value, CallError>;
+    provisioned_limit(category: &str) -> Result<Option<f64>, CallError>;
+    list_users(filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError>;
+    list_groups(token: Option<&str>) -> Result<Page<Group>, CallError>;
+    get_group(name: &str) -> Result<Group, CallError>;
+    list_members(group: &str, token: Option<&str>) -> Result<Page<User>, CallError>;
+    create_group(group: &Group) -> Result<(), CallError>;
+    create_user(user: &NewUser) -> Result<User, CallError>;
+    set_password(username: &str, password: &str) -> Result<(), CallError>;
+    add_to_group(username: &str, group: &str) -> Result<(), CallError>;
+    disable_user(username: &str) -> Result<(), CallError>;
+}
+    fn pool(&self) -> &PoolId {
+        self.inner.pool()
+    }
+
+    fn region(&self) -> &str {
+        self.inner.region()
+    }
+}
+
+mortal! { Backup {
+    observe(pool: &PoolId, run: &RunId, observations: &[Observation]) -> Result<()>;
+    close(pool: &PoolId, partition: &Partition, keys: &[String], at: Timestamp) -> Result<()>;
+    heads(pool: &PoolId, partition: &Partition, after: Option<&str>, limit: usize) -> Result<Vec<Head>>;
+    as_of(pool: &PoolId, partition: &Partition, at: Timestamp, after: Option<&str>, limit: usize)
+        -> Result<Vec<Version>>;
+    get(pool: &PoolId, partition: &Partition, keys: &[String], at: Timestamp) -> Result<Vec<Version>>;
+    versions(pool: &PoolId, partition: &Partition, after: Option<(&str, Timestamp)>, limit: usize)
+        -> Result<Vec<Version>>;
+    group_names(pool: &PoolId) -> Result<Vec<String>>;
+    put_run(run: &Run) -> Result<()>;
+    runs(pool: Option<&PoolId>) -> Result<Vec<Run>>;
+    put_import(import: &Import) -> Result<()>;
+    imports(into: Option<&PoolId>) -> Result<Vec<Import>>;
+    put_mappings(import: &str, mappings: &[Mapping]) -> Result<()>;
+    mappings_of(import: &str, subs: &[String]) -> Result<Vec<Mapping>>;
+    mapping_to(import: &str, new_sub: &str) -> Result<Option<Mapping>>;
+    mappings(import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>>;
+    put_outcomes(import: &str, outcomes: &[Outcome]) -> Result<()>;
+    outcomes_of(import: &str, kind: Kind, group: &str, keys: &[String]) -> Result<Vec<Outcome>>;
+    outcomes(import: &str, kind: Kind, group: &str, after: Option<&str>, limit: usize)
+        -> Result<Vec<Outcome>>;
+} }
+
+mortal! { Ledger {
+    open(run: &RunId, listings: &[Listing]) -> Result<()>;
+    listings(run: &RunId) -> Result<Vec<ListingProgress>>;
+    listing(run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>>;
+    advance(run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()>;
+    count_page(run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()>;
+    count_seen(run: &RunId, seen: &[(Partition, String)]) -> Result<()>;
+    seen(run: &RunId, partition: &Partition) -> Result<Vec<String>>;
+    users_seen(run: &RunId) -> Result<u64>;
+    put_gone(run: &RunId, partition: &Partition, keys: &[String]) -> Result<()>;
+    gone(run: &RunId) -> Result<u64>;
+    clear(run: &RunId) -> Result<()>;
+} }

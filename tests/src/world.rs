@@ -1,0 +1,191 @@
+//! A simulated Cognito, a clock, a backup, and the real pipeline between them.
+
+#![allow(clippy::missing_panics_doc)] // what a test cannot be set up with, it cannot test
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cognito_profiles::Result;
+use cognito_profiles::adapters::sqlite::SqliteStore;
+use cognito_profiles::export::{Exporter, ShrinkGuard};
+use cognito_profiles::import::{Importer, Prepared, Report, Scratch};
+use cognito_profiles::model::{PoolId, Record};
+use cognito_profiles::pacing::{Paced, Pacer, Rates};
+use cognito_profiles::ports::{Backup, Directory, ImportOptions, Ledger};
+use cognito_profiles::progress::Silent;
+use cognito_profiles::read::Snapshot;
+use cognito_profiles::run::Run;
+use cognito_profiles::time::Timestamp;
+use cognito_sim::{Admin, Cognito, Config, PoolConfig, Population, Truth};
+
+use crate::mortal::{Fate, Mortal};
+use crate::{SimClock, SimDirectory};
+
+/// Everything a test needs, with nothing outside of it.
+pub struct World {
+    /// The account.
+    pub cognito: Arc<Cognito>,
+    /// Its time.
+    pub clock: Arc<SimClock>,
+    /// The backup.
+    pub store: Arc<SqliteStore>,
+    /// The pool that is backed up.
+    pub pool: String,
+    configuration: PoolConfig,
+}
+
+/// Description, precedence and role of a group.
+type GroupFields = (Option<String>, Option<i64>, Option<String>);
+
+/// What a pool holds, in a form that two pools can be compared in.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Users by `sub`: username, enabled, status, attributes.
+    pub users: BTreeMap<String, (String, bool, String, BTreeMap<String, String>)>,
+    /// Groups by name: description, precedence, role.
+    pub groups: BTreeMap<String, GroupFields>,
+    /// Group and `sub` of each membership.
+    pub memberships: BTreeSet<(String, String)>,
+}
+
+impl World {
+    /// A pool filled with `population`; everything random follows from its seed.
+    pub fn new(population: &Population, config: Config) -> Self {
+        let clock = Arc::new(SimClock::new(Timestamp::from_millis(1_800_000_000_000), config.seed));
+        let cognito = Arc::new(Cognito::new(config));
+        let configuration = population.pool_config("source");
+        let now = 1_799_000_000_000;
+        let pool = cognito.admin(now, |admin| {
+            let pool = admin.create_pool(configuration.clone()).expect("a pool can be made");
+            population.fill(admin, &pool).expect("a pool can be filled");
+            pool
+        });
+        let store = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
+        Self { cognito, clock, store, pool, configuration }
+    }
+
+    /// The time now, as the simulated Cognito counts it.
+    pub fn now(&self) -> u64 {
+        use cognito_profiles::ports::Clock as _;
+        self.clock.now().as_millis().cast_unsigned()
+    }
+
+    /// Changes the pool behind everyone's back.
+    pub fn change<R>(&self, work: impl FnOnce(&mut Admin<'_>) -> R) -> R {
+        self.cognito.admin(self.now(), work)
+    }
+
+    /// A new, empty pool of the same settings.
+    pub fn empty_pool(&self) -> String {
+        self.change(|admin| {
+            admin
+                .create_pool(PoolConfig { id: None, ..self.configuration.clone() })
+                .expect("a pool can be made")
+        })
+    }
+
+    /// Calls to `pool`, paced at the default rates whole.
+    pub fn paced(&self, pool: &str, fate: &Arc<Fate>) -> Arc<Paced> {
+        let directory: Arc<dyn Directory> =
+            Arc::new(SimDirectory::new(self.cognito.clone(), pool, self.clock.clone()));
+        let pacer = Arc::new(Pacer::new(self.clock.clone(), Rates::new(1.0, BTreeMap::new())));
+        Arc::new(Paced::new(Mortal::new(directory, fate), self.clock.clone(), pacer))
+    }
+
+    /// What would export the pool, until `fate` strikes.
+    pub fn exporter(&self, fate: &Arc<Fate>) -> Exporter {
+        let backup: Arc<dyn Backup> = Mortal::new(self.store.clone() as Arc<dyn Backup>, fate);
+        let ledger: Arc<dyn Ledger> = Mortal::new(self.store.clone() as Arc<dyn Ledger>, fate);
+        Exporter::in_process(
+            self.paced(&self.pool, fate),
+            backup,
+            ledger,
+            self.clock.clone(),
+            Arc::new(Silent),
+        )
+    }
+
+    /// Exports the pool.
+    pub async fn export(&self) -> Result<Run> {
+        self.exporter(&Fate::immortal()).export(&ShrinkGuard::default()).await
+    }
+
+    /// What would restore into `pool`, until `fate` strikes.
+    pub fn importer(&self, pool: &str, fate: &Arc<Fate>) -> Importer {
+        let scratch = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
+        Importer {
+            directory: self.paced(pool, fate),
+            backup: Mortal::new(self.store.clone() as Arc<dyn Backup>, fate),
+            scratch: Scratch { backup: scratch.clone(), ledger: scratch },
+            clock: self.clock.clone(),
+            progress: Arc::new(Silent),
+        }
+    }
+
+    /// Looks into a restore of the last run into `pool`.
+    pub async fn prepare(&self, importer: &Importer, options: ImportOptions) -> Result<Prepared> {
+        let snapshot = importer.find_snapshot(Some(&PoolId::new(&self.pool)), None).await?;
+        importer.prepare(snapshot, options).await
+    }
+
+    /// Restores the last run into `pool`, until `fate` strikes.
+    pub async fn import(&self, pool: &str, fate: &Arc<Fate>) -> Result<Report> {
+        let importer = self.importer(pool, fate);
+        let prepared = self.prepare(&importer, ImportOptions::default()).await?;
+        importer.import(prepared).await
+    }
+
+    /// What a pool really holds.
+    pub fn truth(&self, pool: &str) -> Contents {
+        let truth = self.change(|admin| admin.truth(pool)).expect("the pool is there");
+        contents_of(&truth)
+    }
+
+    /// What the backup holds as of `run`.
+    pub async fn saved(&self, run: &Run) -> Result<Contents> {
+        let snapshot = Snapshot::of(self.store.clone(), run.clone())?;
+        let mut contents = Contents::default();
+        let mut walk = snapshot.everything().await?;
+        while let Some(versions) = walk.next().await? {
+            for version in versions {
+                contents.add(version.record()?);
+            }
+        }
+        Ok(contents)
+    }
+}
+
+impl Contents {
+    fn add(&mut self, record: Record) {
+        match record {
+            Record::Settings(_) => {}
+            Record::User(user) => {
+                self.users.insert(user.sub, (user.username, user.enabled, user.status, user.attributes));
+            }
+            Record::Group(group) => {
+                let precedence = group.precedence.map(i64::from);
+                self.groups.insert(group.name, (group.description, precedence, group.role_arn));
+            }
+            Record::Membership(member) => {
+                self.memberships.insert((member.group, member.sub));
+            }
+        }
+    }
+}
+
+fn contents_of(truth: &Truth) -> Contents {
+    let users = truth.users.values().map(|user| {
+        let attributes = user.attributes.iter().filter(|(name, _)| name != "sub");
+        let attributes = attributes.map(|(name, value)| (name.to_string(), value.clone())).collect();
+        (user.sub.clone(), (user.username.clone(), user.enabled, user.status.name().to_owned(), attributes))
+    });
+    let groups = truth.groups.values().map(|group| {
+        let precedence = group.precedence.map(i64::from);
+        (group.name.clone(), (group.description.clone(), precedence, group.role_arn.clone()))
+    });
+    Contents {
+        users: users.collect(),
+        groups: groups.collect(),
+        memberships: truth.memberships().into_iter().collect(),
+    }
+}

@@ -1,0 +1,19 @@
+//! The real pipeline over a simulated pool and clock: what a restore rests on.
+
+mod crash;
+mod export;
+mod import;
+mod rates;
+
+use cognito_profiles_tests::world::World;
+use cognito_sim::{Config, ListingBehaviour, Population};
+
+/// A pool whose listings behave as badly as they may.
+fn awkward(population: &Population) -> World {
+    World::new(population, Config { listing: ListingBehaviour::awkward(), ..Config::seeded(population.seed) })
+}
+
+/// A pool that behaves.
+fn world(population: &Population) -> World {
+    World::new(population, Config::seeded(population.seed))
+}
