@@ -1,10 +1,11 @@
 //! The ledger of runs that have not ended.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::names::{KindNumber, Names, from_json, to_json};
-use crate::model::{Kind, Partition};
+use super::seen;
+use crate::model::Partition;
 use crate::ports::{Cursor, Listing, ListingProgress, PageId};
 use crate::run::RunId;
 
@@ -106,49 +107,7 @@ pub(super) fn count_page(
             page.number.cast_signed()
         ])?;
     // Also if the page had been counted: read once more, it may hold others.
-    count_seen(db, run, seen)
-}
-
-pub(super) fn count_seen(db: &Connection, run: &RunId, seen: &[(Partition, String)]) -> Result<(), Failure> {
-    let run = Names::Runs.number(db, run.as_str())?;
-    let mut insert = db.prepare_cached(
-        "INSERT OR IGNORE INTO seen (run, kind, grp, shard, key) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    let mut users = 0;
-    for (partition, key) in seen {
-        let kind = partition.kind();
-        let added =
-            insert.execute(params![run, KindNumber(kind), partition.group(), partition.shard(), key])?;
-        if added > 0 && kind == Kind::User {
-            users += 1_i64;
-        }
-    }
-    if users > 0 {
-        db.prepare_cached("UPDATE run_ids SET users_seen = users_seen + ?2 WHERE id = ?1")?
-            .execute([run, users])?;
-    }
-    Ok(())
-}
-
-pub(super) fn users_seen(db: &Connection, run: &RunId) -> Result<u64, Failure> {
-    let count = db
-        .prepare_cached("SELECT users_seen FROM run_ids WHERE name = ?1")?
-        .query_row([run.as_str()], |row| row.get::<_, i64>(0))
-        .optional()?;
-    Ok(count.unwrap_or(0).cast_unsigned())
-}
-
-pub(super) fn seen(db: &Connection, run: &RunId, partition: &Partition) -> Result<Vec<String>, Failure> {
-    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(Vec::new()) };
-    let keys = db
-        .prepare_cached(
-            "SELECT key FROM seen WHERE run = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 ORDER BY key",
-        )?
-        .query_map(params![run, KindNumber(partition.kind()), partition.group(), partition.shard()], |row| {
-            row.get(0)
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(keys)
+    seen::add(db, run, seen)
 }
 
 pub(super) fn put_gone(
@@ -187,7 +146,6 @@ pub(super) fn clear(db: &Connection, run: &RunId) -> Result<(), Failure> {
         "DELETE FROM pages WHERE run = ?1",
         "DELETE FROM seen WHERE run = ?1",
         "DELETE FROM gone WHERE run = ?1",
-        "UPDATE run_ids SET users_seen = 0 WHERE id = ?1",
     ] {
         db.prepare_cached(sql)?.execute([run])?;
     }

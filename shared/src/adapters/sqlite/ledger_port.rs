@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{SqliteStore, ledger};
+use super::{SqliteStore, ledger, seen};
 use crate::Result;
 use crate::model::Partition;
 use crate::ports::{Cursor, Ledger, Listing, ListingProgress, PageId};
@@ -35,17 +35,17 @@ impl Ledger for SqliteStore {
 
     async fn count_seen(&self, run: &RunId, seen: &[(Partition, String)]) -> Result<()> {
         let (run, seen) = (run.clone(), seen.to_vec());
-        self.write(move |db| ledger::count_seen(db, &run, &seen)).await
+        self.write(move |db| seen::add(db, &run, &seen)).await
     }
 
     async fn seen(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>> {
         let (run, partition) = (run.clone(), partition.clone());
-        self.read(move |db| ledger::seen(db, &run, &partition)).await
+        self.read(move |db| seen::of(db, &run, &partition)).await
     }
 
     async fn users_seen(&self, run: &RunId) -> Result<u64> {
         let run = run.clone();
-        self.read(move |db| ledger::users_seen(db, &run)).await
+        self.read(move |db| seen::users(db, &run)).await
     }
 
     async fn put_gone(&self, run: &RunId, partition: &Partition, keys: &[String]) -> Result<()> {

@@ -15,6 +15,7 @@ mod observe;
 mod runs;
 mod schema;
 mod seal;
+mod seen;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,7 @@ impl<'a> Place<'a> {
 }
 
 /// A kind as it is stored.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KindNumber(pub(super) Kind);
 
 impl ToSql for KindNumber {

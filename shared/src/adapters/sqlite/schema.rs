@@ -29,11 +29,7 @@ pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 const TABLES: &str = "
 CREATE TABLE pools (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
-CREATE TABLE run_ids (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    users_seen INTEGER NOT NULL DEFAULT 0 -- rows of this run's users in seen
-);
+CREATE TABLE run_ids (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
 CREATE TABLE contents (id INTEGER PRIMARY KEY, json TEXT NOT NULL);
 
@@ -98,9 +94,10 @@ CREATE TABLE seen (
     run INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     grp TEXT NOT NULL,
-    shard TEXT NOT NULL,
-    key TEXT NOT NULL,
-    PRIMARY KEY (run, kind, grp, shard, key)
+    lead TEXT NOT NULL,          -- the first character of the shard
+    number INTEGER NOT NULL,
+    keys BLOB NOT NULL,          -- of one page: for each 4 bytes of length, then shard and key
+    PRIMARY KEY (run, kind, grp, lead, number)
 ) WITHOUT ROWID;
 
 CREATE TABLE gone (
