@@ -146,6 +146,6 @@ mortal! { Ledger {
     seen(run: &RunId, partition: &Partition) -> Result<Vec<String>>;
     users_seen(run: &RunId) -> Result<u64>;
     put_gone(run: &RunId, partition: &Partition, keys: &[String]) -> Result<()>;
-    gone(run: &RunId, partition: &Partition) -> Result<Vec<String>>;
+    gone(run: &RunId) -> Result<u64>;
     clear(run: &RunId) -> Result<()>;
 } }

@@ -1,5 +1,7 @@
 //! A simulated Cognito, a clock, a backup, and the real pipeline between them.
 
+#![allow(clippy::missing_panics_doc)] // what a test cannot be set up with, it cannot test
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,13 +34,16 @@ pub struct World {
     configuration: PoolConfig,
 }
 
+/// Description, precedence and role of a group.
+type GroupFields = (Option<String>, Option<i64>, Option<String>);
+
 /// What a pool holds, in a form that two pools can be compared in.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Users by `sub`: username, enabled, status, attributes.
     pub users: BTreeMap<String, (String, bool, String, BTreeMap<String, String>)>,
     /// Groups by name: description, precedence, role.
-    pub groups: BTreeMap<String, (Option<String>, Option<i64>, Option<String>)>,
+    pub groups: BTreeMap<String, GroupFields>,
     /// Group and `sub` of each membership.
     pub memberships: BTreeSet<(String, String)>,
 }

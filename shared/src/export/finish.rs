@@ -1,7 +1,7 @@
 use super::{Exporter, Verdict};
 use crate::Result;
 use crate::digest::Digests;
-use crate::model::{Kind, Partition};
+use crate::model::Kind;
 use crate::ports::{Change, Head};
 use crate::read::{CHUNK, all_partitions};
 use crate::run::{Manifest, Run, RunStatus};
@@ -43,14 +43,10 @@ impl Exporter {
                 }
                 after = heads.last().map(|head| head.key.clone());
             }
-            manifest.changes.gone += self.gone(run, &partition).await?;
         }
+        manifest.changes.gone = self.ledger.gone(&run.id).await?;
         manifest.digests = digests.finish();
         Ok((manifest, latest))
-    }
-
-    async fn gone(&self, run: &Run, partition: &Partition) -> Result<u64> {
-        Ok(self.ledger.gone(&run.id, partition).await?.len() as u64)
     }
 }
 

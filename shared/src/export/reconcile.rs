@@ -29,23 +29,33 @@ impl Exporter {
     /// guard allows it, and once a second look confirms it.
     pub async fn reconcile(&self, run: &Run, guard: &ShrinkGuard) -> Result<Verdict> {
         self.progress.begin(Stage::Reconcile, None);
-        let verdict = self.compare(run, guard).await?;
+        let mut incomplete = Vec::new();
+        let verdict = self.compare(run, guard, &mut incomplete).await?;
         if verdict == Verdict::Reconciled {
-            self.close_gone(run).await?;
+            self.close_gone(run, incomplete).await?;
             self.progress.end(Stage::Confirm);
         }
         self.progress.end(Stage::Reconcile);
         Ok(verdict)
     }
 
-    /// Finds what is missing, without changing anything that is stored.
-    async fn compare(&self, run: &Run, guard: &ShrinkGuard) -> Result<Verdict> {
+    /// Finds what is missing, without changing anything that is stored. Notes which partitions
+    /// miss something.
+    async fn compare(
+        &self,
+        run: &Run,
+        guard: &ShrinkGuard,
+        incomplete: &mut Vec<Partition>,
+    ) -> Result<Verdict> {
         let mut stored = Totals::default();
         let mut gone = Totals::default();
         for partition in Partition::users() {
             let (current, missing) = self.missing(run, &partition).await?;
             stored.users += current;
             gone.users += missing.len() as u64;
+            if !missing.is_empty() {
+                incomplete.push(partition);
+            }
         }
         let (groups, missing_groups) = self.missing(run, &Partition::Groups).await?;
         stored.groups = groups;
@@ -56,9 +66,11 @@ impl Exporter {
         if self.find_missed_groups(run, &missing_groups).await? {
             return Ok(Verdict::ListMore);
         }
-        if self.compare_members(run, &missing_groups, &mut stored, &mut gone).await? {
+        if self.compare_members(run, &missing_groups, &mut stored, &mut gone, incomplete).await? {
             return Ok(Verdict::ListMore);
         }
+        // Last, so that a group is closed only after its memberships.
+        incomplete.push(Partition::Groups);
         Ok(guard.objection(&stored, &gone).map_or(Verdict::Reconciled, Verdict::Held))
     }
 
@@ -111,6 +123,7 @@ impl Exporter {
         missing_groups: &[String],
         stored: &mut Totals,
         gone: &mut Totals,
+        incomplete: &mut Vec<Partition>,
     ) -> Result<bool> {
         let mut again = Vec::new();
         for group in self.backup.group_names(self.pool()).await? {
@@ -121,6 +134,9 @@ impl Exporter {
                 stored.memberships += current;
                 if !group_is_gone {
                     missed += self.of_users_seen(run, &missing).await?;
+                }
+                if !missing.is_empty() {
+                    incomplete.push(partition);
                 }
             }
             if missed > 0 {
@@ -147,20 +163,16 @@ impl Exporter {
         Ok(count)
     }
 
-    async fn close_gone(&self, run: &Run) -> Result<()> {
-        for partition in Partition::users() {
+    async fn close_gone(&self, run: &Run, incomplete: Vec<Partition>) -> Result<()> {
+        for partition in incomplete {
             let (_, missing) = self.missing(run, &partition).await?;
-            let gone = self.confirm_gone(run, missing).await?;
+            let gone = match partition {
+                Partition::Users(_) => self.confirm_gone(run, missing).await?,
+                _ => missing,
+            };
             self.close(run, &partition, &gone).await?;
         }
-        for group in self.backup.group_names(self.pool()).await? {
-            for partition in Partition::members(&group) {
-                let (_, missing) = self.missing(run, &partition).await?;
-                self.close(run, &partition, &missing).await?;
-            }
-        }
-        let (_, missing) = self.missing(run, &Partition::Groups).await?;
-        self.close(run, &Partition::Groups, &missing).await
+        Ok(())
     }
 
     /// Looks up each user directly. Whoever is still there was missed by the listing, and is

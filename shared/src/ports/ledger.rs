@@ -43,8 +43,8 @@ pub trait Ledger: Send + Sync {
     /// what it recorded before.
     async fn put_gone(&self, run: &RunId, partition: &Partition, keys: &[String]) -> Result<()>;
 
-    /// What [`Ledger::put_gone`] recorded for the partition, in order.
-    async fn gone(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>>;
+    /// How many different records [`Ledger::put_gone`] recorded, over all partitions.
+    async fn gone(&self, run: &RunId) -> Result<u64>;
 
     /// Forgets all of a run that has ended.
     async fn clear(&self, run: &RunId) -> Result<()>;

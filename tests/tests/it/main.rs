@@ -1,4 +1,5 @@
 //! Integration tests, in one binary.
 
+mod ministack;
 mod pipeline;
 mod sqlite;

@@ -139,12 +139,16 @@ pub(super) fn users_seen(db: &Connection, run: &RunId) -> Result<u64, Failure> {
 }
 
 pub(super) fn seen(db: &Connection, run: &RunId, partition: &Partition) -> Result<Vec<String>, Failure> {
-    keys(
-        db,
-        "SELECT key FROM seen WHERE run = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 ORDER BY key",
-        run,
-        partition,
-    )
+    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(Vec::new()) };
+    let keys = db
+        .prepare_cached(
+            "SELECT key FROM seen WHERE run = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 ORDER BY key",
+        )?
+        .query_map(params![run, KindNumber(partition.kind()), partition.group(), partition.shard()], |row| {
+            row.get(0)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(keys)
 }
 
 pub(super) fn put_gone(
@@ -169,24 +173,11 @@ pub(super) fn put_gone(
     Ok(())
 }
 
-pub(super) fn gone(db: &Connection, run: &RunId, partition: &Partition) -> Result<Vec<String>, Failure> {
-    keys(
-        db,
-        "SELECT key FROM gone WHERE run = ?1 AND kind = ?2 AND grp = ?3 AND shard = ?4 ORDER BY key",
-        run,
-        partition,
-    )
-}
-
-fn keys(db: &Connection, sql: &str, run: &RunId, partition: &Partition) -> Result<Vec<String>, Failure> {
-    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(Vec::new()) };
-    let keys = db
-        .prepare_cached(sql)?
-        .query_map(params![run, KindNumber(partition.kind()), partition.group(), partition.shard()], |row| {
-            row.get(0)
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(keys)
+pub(super) fn gone(db: &Connection, run: &RunId) -> Result<u64, Failure> {
+    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(0) };
+    let count: i64 =
+        db.prepare_cached("SELECT count(*) FROM gone WHERE run = ?1")?.query_row([run], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
 }
 
 pub(super) fn clear(db: &Connection, run: &RunId) -> Result<(), Failure> {

@@ -53,9 +53,9 @@ impl Ledger for SqliteStore {
         self.write(move |db| ledger::put_gone(db, &run, &partition, &keys)).await
     }
 
-    async fn gone(&self, run: &RunId, partition: &Partition) -> Result<Vec<String>> {
-        let (run, partition) = (run.clone(), partition.clone());
-        self.read(move |db| ledger::gone(db, &run, &partition)).await
+    async fn gone(&self, run: &RunId) -> Result<u64> {
+        let run = run.clone();
+        self.read(move |db| ledger::gone(db, &run)).await
     }
 
     async fn clear(&self, run: &RunId) -> Result<()> {

@@ -174,7 +174,6 @@ async fn throttling_and_faults_slow_it_down_but_never_stop_it() {
             drop_after: 0.05,
             throttle: 0.1,
             throttle_burst: 4,
-            ..FaultRates::default()
         };
     });
     let run = world.export().await.unwrap();
@@ -202,7 +201,7 @@ async fn a_token_that_expired_while_it_was_interrupted_begins_the_listing_anew()
     let world = awkward(&Population::realistic(500, 2, 23));
     let fate = Fate::at_step(60);
     assert!(fate.live(world.exporter(&fate).export(&ShrinkGuard::default())).await.is_none());
-    world.clock.advance(std::time::Duration::from_secs(2 * 3600));
+    world.clock.advance(std::time::Duration::from_hours(2));
     let run = world.export().await.unwrap();
     assert_holds_the_pool(&world, &run).await;
 }
@@ -212,7 +211,7 @@ async fn an_interruption_of_days_is_not_continued() {
     let world = awkward(&Population::realistic(200, 2, 29));
     let fate = Fate::at_step(60);
     assert!(fate.live(world.exporter(&fate).export(&ShrinkGuard::default())).await.is_none());
-    world.clock.advance(std::time::Duration::from_secs(3 * 24 * 3600));
+    world.clock.advance(std::time::Duration::from_hours(72));
     let run = world.export().await.unwrap();
     assert_holds_the_pool(&world, &run).await;
     let runs = cognito_profiles::ports::Backup::runs(&*world.store, None).await.unwrap();

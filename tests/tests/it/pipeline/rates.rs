@@ -8,18 +8,16 @@ use cognito_sim::{Category, FaultRates, Latency, Population};
 
 use super::world;
 
+// That the quota is also filled is measured over real time, by `make bench`: here time passes
+// as soon as anyone waits, whoever is still at work.
 #[tokio::test]
-async fn an_export_fills_the_quota_and_is_never_throttled() {
+async fn a_large_export_is_never_throttled() {
     let world = world(&Population::plain(20_000, 0, 61));
     world.cognito.configure(|config| config.faults.latency = Latency::fixed(100));
-    let began = world.clock.elapsed();
     world.export().await.unwrap();
-    let took = (world.clock.elapsed() - began).as_secs_f64();
     let list = world.cognito.meter().category(Category::UserList);
     assert_eq!(list.throttled, 0);
     assert!(list.peak_attempts <= 30, "{} in a second", list.peak_attempts);
-    let pages = 20_000.0 / 60.0;
-    assert!(pages / took >= 0.95 * 30.0, "{:.1} full pages a second", pages / took);
 }
 
 #[tokio::test]
@@ -51,7 +49,11 @@ async fn slows_down_for_a_live_application_and_recovers() {
     let run = world.export().await.unwrap();
     assert_eq!(run.manifest.unwrap().totals.users, 4_000);
     let list = world.cognito.meter().category(Category::UserList);
-    let wasted = list.throttled as f64 / list.attempts as f64;
-    assert!(wasted < 0.5, "{wasted:.2} of the calls were throttled");
-    assert!(world.clock.elapsed() < Duration::from_secs(600));
+    assert!(
+        list.throttled * 2 < list.attempts,
+        "{} of {} calls were throttled",
+        list.throttled,
+        list.attempts
+    );
+    assert!(world.clock.elapsed() < Duration::from_mins(10));
 }
