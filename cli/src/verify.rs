@@ -28,7 +28,7 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure>
             match &args.user_pool_id {
                 Some(pool) if ending.error.is_none() => {
                     let connection = Connection::open(pool.clone(), &args.rates).await?;
-                    Box::pin(check_pool(context, store, &connection, args.as_of.as_deref(), ending)).await
+                    check_pool(context, store, &connection, args.as_of.as_deref(), ending).await
                 }
                 _ => Ok(ending),
             }
