@@ -1,5 +1,8 @@
 //! What can be written on the command line.
 
+// These comments are the help texts: backticks would be shown.
+#![allow(clippy::doc_markdown)]
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use cognito_profiles::export::ShrinkGuard;

@@ -28,11 +28,11 @@ impl Bars {
 
     /// Ends every bar that is left, so that lines can follow.
     pub fn settle(&self) {
-        let mut state = self.lock();
-        for bar in std::mem::take(&mut state.bars).into_values() {
+        let mut drawn = self.lock();
+        for bar in std::mem::take(&mut drawn.bars).into_values() {
             finish(&bar);
         }
-        state.screen = MultiProgress::new();
+        drawn.screen = MultiProgress::new();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -44,15 +44,15 @@ impl Bars {
         if !self.shown {
             return None;
         }
-        let mut state = self.lock();
-        if let Some(bar) = state.bars.get(&stage) {
+        let mut drawn = self.lock();
+        if let Some(bar) = drawn.bars.get(&stage) {
             return Some(bar.clone());
         }
-        let bar = state.screen.add(ProgressBar::no_length());
+        let bar = drawn.screen.add(ProgressBar::no_length());
         bar.set_style(style(COUNTING));
         bar.set_prefix(name(stage));
         bar.enable_steady_tick(Duration::from_millis(125));
-        state.bars.insert(stage, bar.clone());
+        drawn.bars.insert(stage, bar.clone());
         Some(bar)
     }
 }
@@ -82,12 +82,12 @@ impl Progress for Bars {
     }
 
     fn end(&self, stage: Stage) {
-        let mut state = self.lock();
-        let Some(bar) = state.bars.remove(&stage) else { return };
+        let mut drawn = self.lock();
+        let Some(bar) = drawn.bars.remove(&stage) else { return };
         finish(&bar);
-        if state.bars.is_empty() {
+        if drawn.bars.is_empty() {
             // What is drawn stays; a new screen does not draw over lines printed after it.
-            state.screen = MultiProgress::new();
+            drawn.screen = MultiProgress::new();
         }
     }
 }

@@ -21,7 +21,8 @@ pub struct Connection {
 impl Connection {
     /// Connects by the standard AWS settings.
     pub async fn open(pool: PoolId, rates: &RateArgs) -> Result<Self, Failure> {
-        let directory = CognitoDirectory::connect(pool, &ConnectOptions::default()).await?;
+        // On the heap: what loads the AWS settings is large, and is done once.
+        let directory = Box::pin(CognitoDirectory::connect(pool, &ConnectOptions::default())).await?;
         Ok(Self::over(directory, rates.rates()))
     }
 

@@ -229,7 +229,7 @@ impl<'a> Demo<'a> {
             "verify",
             "--help",
         ] {
-            self.say(format_args!("  {} {command}", self.program()))?;
+            self.say(format_args!("  {} {command}", Self::program()))?;
         }
         self.say(format_args!("{}", self.style.good("Everything is as it should be.")))
     }
@@ -255,7 +255,7 @@ impl<'a> Demo<'a> {
     }
 
     /// How this very program is called.
-    fn program(&self) -> String {
+    fn program() -> String {
         let called = std::env::args_os().next().unwrap_or_default();
         let called = called.to_string_lossy().into_owned();
         if called.is_empty() { "cognito-profiles".to_owned() } else { text::safe(&called).into_owned() }

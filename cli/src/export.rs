@@ -29,10 +29,10 @@ pub async fn export(context: &Context, connection: &Connection, guard: &ShrinkGu
     let Connection { directory, clock } = connection.clone();
     let exporter =
         Exporter::in_process(directory, store.clone(), store.clone(), clock, context.progress.clone());
-    let exported = context.interruptible(CONTINUABLE, async { Ok(exporter.export(guard).await?) }).await;
+    let ended = context.interruptible(CONTINUABLE, async { Ok(exporter.export(guard).await?) }).await;
     let closed = store.close().await;
     context.progress.settle();
-    let run = exported?;
+    let run = ended?;
     closed?;
     Ok(run)
 }

@@ -9,6 +9,7 @@ use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::import::{Failure as NotRestored, Importer, Plan, Report, Scratch};
 use cognito_profiles::model::{Kind, PoolId};
 use cognito_profiles::ports::{ImportOptions, ImportStatus};
+use cognito_profiles::run::RunId;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -131,7 +132,7 @@ impl<'a> From<&'a Plan> for PlanLine<'a> {
         Self {
             from_pool: plan.from_pool.as_ref().map(PoolId::as_str),
             into_pool: plan.into_pool.as_ref().map(PoolId::as_str),
-            run_id: plan.run.as_ref().map(|run| run.as_str()),
+            run_id: plan.run.as_ref().map(RunId::as_str),
             as_of: plan.as_of.map(|at| at.to_string()),
             users: plan.totals.users,
             groups: plan.totals.groups,

@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> ExitCode {
     let name = cli.command.name();
     let context = Context::new(cli.global);
-    let ended = command(&context, cli.command).await;
+    // On the heap: the state of the largest command is larger than a stack should carry.
+    let ended = Box::pin(command(&context, cli.command)).await;
     context.progress.settle();
     context.output.end(name, ended.unwrap_or_else(Ending::from))
 }

@@ -59,7 +59,9 @@ impl<'a, const N: usize> Table<'a, N> {
             if !line.is_empty() {
                 line.push_str("  ");
             }
-            line.push_str(&if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") });
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let (before, after) = if right { (padding.as_str(), "") } else { ("", padding.as_str()) };
+            line.extend([before, cell, after]);
         }
         self.output.say(line.trim_end())
     }

@@ -66,7 +66,8 @@ impl Account {
             });
         config.faults.latency = Latency { min: 1, max: 5 };
         let cognito = Arc::new(Cognito::new(config));
-        let (pool, new_pool) = cognito.admin(Clock::System.now(), |admin| fill(admin, users)).map_err(odd)?;
+        let (pool, new_pool) =
+            cognito.admin(Clock::System.now(), |admin| fill(admin, users)).map_err(|error| odd(&error))?;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
         let server = listener.and_then(|listener| serve(cognito.clone(), listener));
         let server = server.map_err(|error| Failure::Demo(format!("cannot listen on 127.0.0.1: {error}")))?;
@@ -164,7 +165,7 @@ impl Account {
         &self,
         work: impl FnOnce(&mut Admin<'_>, &str) -> Result<T, ServiceError>,
     ) -> Result<T, Failure> {
-        self.cognito.admin(Clock::System.now(), |admin| work(admin, &self.pool)).map_err(odd)
+        self.cognito.admin(Clock::System.now(), |admin| work(admin, &self.pool)).map_err(|error| odd(&error))
     }
 }
 
@@ -189,6 +190,6 @@ fn rates() -> Rates {
     Rates::new(Rates::DEFAULT_SHARE, chosen)
 }
 
-fn odd(error: ServiceError) -> Failure {
+fn odd(error: &ServiceError) -> Failure {
     Failure::Demo(format!("the simulated service: {error}"))
 }

@@ -1,0 +1,8 @@
+//! The tool as a person or a script meets it: a process, against the simulated Cognito over HTTP.
+
+mod contract;
+mod damage;
+mod errors;
+mod interrupted;
+mod journey;
+mod world;
