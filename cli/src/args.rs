@@ -306,7 +306,11 @@ pub struct CompletionsArgs {
 }
 
 fn pool(text: &str) -> Result<PoolId, String> {
-    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    // `UserPoolId` has the pattern [\w-]+_[0-9a-zA-Z]+ (API reference, "DescribeUserPool").
+    let word = |text: &str, other: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || other.contains(c))
+    };
+    if !text.rsplit_once('_').is_some_and(|(region, rest)| word(region, "-_") && word(rest, "")) {
         return Err("a pool's id looks like eu-west-1_AbCdEf123".to_owned());
     }
     Ok(PoolId::new(text))

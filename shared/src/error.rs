@@ -24,13 +24,15 @@ pub enum Error {
     },
     /// The credentials do not allow an operation.
     #[error(
-        "not allowed to call {operation}: grant cognito-idp:{operation} on user pool {pool} to these credentials"
+        "not allowed to call {operation}: grant cognito-idp:{operation} on user pool {pool} to these credentials{hint}"
     )]
     AccessDenied {
         /// The operation, in AWS's words.
         operation: &'static str,
         /// The pool it was called on.
         pool: PoolId,
+        /// What else may be the matter, as a sentence that follows; or nothing.
+        hint: String,
     },
     /// There are no credentials, or AWS does not accept them.
     #[error("AWS credentials are missing or not accepted ({0}): set AWS_PROFILE, or sign in again")]
@@ -103,7 +105,8 @@ pub enum Error {
         cause: String,
     },
     /// A record cannot be written as or read from JSON.
-    #[error("a {kind} record cannot be read or written as JSON: {source}")]
+    // Not the parser's own words: they quote values.
+    #[error("a {kind} record cannot be read as JSON (line {}, column {})", .source.line(), .source.column())]
     Encoding {
         /// What kind of record.
         kind: Kind,
@@ -227,7 +230,9 @@ impl CallError {
                 region: region.to_owned(),
                 hint: region_hint(pool, region),
             },
-            Fault::AccessDenied => Error::AccessDenied { operation, pool: pool.clone() },
+            Fault::AccessDenied => {
+                Error::AccessDenied { operation, pool: pool.clone(), hint: region_hint(pool, region) }
+            }
             Fault::Credentials(matter) => Error::Credentials(matter),
             Fault::Invalid { code, .. } | Fault::Refused(code) => Error::Cognito { operation, code },
             fault @ (Fault::Limit | Fault::NotFound | Fault::Exists | Fault::AliasExists) => {

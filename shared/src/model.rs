@@ -224,6 +224,11 @@ impl Partition {
         Shard::members().map(move |shard| Self::Members(group.clone(), shard))
     }
 
+    /// Whether it holds the users whose `sub` is no UUID.
+    pub fn is_of_odd_subs(&self) -> bool {
+        matches!(self, Self::Users(shard) if *shard == Shard::of_user(""))
+    }
+
     /// What its records are.
     pub const fn kind(&self) -> Kind {
         match self {

@@ -19,7 +19,7 @@ pub enum Stage {
     CreateGroups,
     /// Creating users; counts users.
     CreateUsers,
-    /// Adding users to groups and disabling users; counts updates.
+    /// Adding users to groups; counts memberships.
     Updates,
     /// Comparing a pool with its backup; counts records.
     Compare,

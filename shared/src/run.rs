@@ -130,6 +130,10 @@ pub struct Run {
     pub ended_at: Option<Timestamp>,
     /// Cognito's own estimate of the number of users, when the run began.
     pub estimated_users: u64,
+    /// Whether all users were listed without a filter: the one listing that cannot miss anyone
+    /// for how their `sub` begins.
+    #[serde(default)]
+    pub listed_whole: bool,
     /// What the run holds; present once it is `Complete` or `Held`.
     pub manifest: Option<Manifest>,
     /// Why it was held or failed, for a person to read. Never personal data.

@@ -61,6 +61,10 @@ impl FromStr for Timestamp {
         if let Ok(time) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(time.as_millisecond()));
         }
+        // A time without its zone must not pass for a date.
+        if text.len() != "2026-11-23".len() {
+            return Err(NotATime);
+        }
         let date: jiff::civil::Date = text.parse().map_err(|_| NotATime)?;
         let next_day = date.tomorrow().map_err(|_| NotATime)?;
         let midnight = next_day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| NotATime)?;
@@ -96,6 +100,8 @@ mod tests {
     fn a_bare_date_means_its_end() {
         let time: Timestamp = "2026-11-23".parse().unwrap();
         assert_eq!(time.to_string(), "2026-11-23T23:59:59.999Z");
-        assert!("yesterday".parse::<Timestamp>().is_err());
+        for vague in ["yesterday", "2026-11-23T07:00:00", "20261123", "2026-11-23 07:00", ""] {
+            assert!(vague.parse::<Timestamp>().is_err(), "{vague}");
+        }
     }
 }

@@ -122,6 +122,7 @@ mortal! { Backup {
     versions(pool: &PoolId, partition: &Partition, after: Option<(&str, Timestamp)>, limit: usize)
         -> Result<Vec<Version>>;
     group_names(pool: &PoolId) -> Result<Vec<String>>;
+    latest(pool: &PoolId) -> Result<Option<Timestamp>>;
     put_run(run: &Run) -> Result<()>;
     runs(pool: Option<&PoolId>) -> Result<Vec<Run>>;
     put_import(import: &Import) -> Result<()>;

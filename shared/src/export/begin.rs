@@ -6,7 +6,6 @@ use crate::model::{Partition, Record};
 use crate::ports::{Fault, Listing, Observation, PoolDescription};
 use crate::run::{Run, RunId, RunStatus};
 use crate::settings::Settings;
-use crate::time::Timestamp;
 
 /// A run that was interrupted is continued if it began at most so long ago; what it saw is
 /// then too old to be called one picture of the pool.
@@ -24,7 +23,7 @@ impl Exporter {
     pub async fn begin(&self) -> Result<Run> {
         let (description, mfa_config) = try_join!(self.describe(), self.mfa_config())?;
         let run = match self.interrupted_run().await? {
-            Some(run) => run,
+            Some(run) => self.continued(run).await?,
             None => self.new_run(description.estimated_users).await?,
         };
         self.save_settings(&run, description.settings(mfa_config)).await?;
@@ -83,12 +82,21 @@ impl Exporter {
         Ok(found)
     }
 
+    /// What was observed before must not look newer than what will be, even when the clock was
+    /// set back meanwhile.
+    async fn continued(&self, run: Run) -> Result<Run> {
+        if let Some(latest) = self.backup.latest(self.pool()).await? {
+            self.not_before(latest.next());
+        }
+        Ok(run)
+    }
+
     async fn new_run(&self, estimated_users: u64) -> Result<Run> {
         let earlier = self.backup.runs(Some(self.pool())).await?;
         // Later than all earlier runs, even when the clock was set back: times order versions.
-        let after_earlier = earlier.iter().filter_map(|run| run.ended_at).max().map(Timestamp::next);
-        let now = self.clock.now();
-        let started_at = after_earlier.map_or(now, |time| time.max(now));
+        let ends = earlier.iter().filter_map(|run| run.ended_at);
+        let latest = ends.chain(self.backup.latest(self.pool()).await?).max();
+        let started_at = latest.map_or(self.clock.now(), |time| time.next().max(self.clock.now()));
         let run = Run {
             id: RunId::generate(started_at, self.clock.random()),
             pool: self.pool().clone(),
@@ -96,6 +104,7 @@ impl Exporter {
             started_at,
             ended_at: None,
             estimated_users,
+            listed_whole: false,
             manifest: None,
             reason: None,
         };

@@ -2,7 +2,7 @@ use super::{Exporter, Verdict};
 use crate::Result;
 use crate::digest::Digests;
 use crate::model::Kind;
-use crate::ports::{Change, Head};
+use crate::ports::{Change, Head, Listing};
 use crate::read::{CHUNK, all_partitions};
 use crate::run::{Manifest, Run, RunStatus};
 use crate::time::Timestamp;
@@ -11,13 +11,17 @@ impl Exporter {
     /// Writes the run's manifest, last of all. Only that makes the run `Complete`, or `Held`.
     pub async fn finish(&self, run: Run, verdict: Verdict) -> Result<Run> {
         let (manifest, latest) = self.manifest(&run).await?;
+        let listings = self.ledger.listings(&run.id).await?;
+        let listed_whole = listings.iter().any(|progress| progress.listing == Listing::Users);
         let (status, reason) = match verdict {
             Verdict::Held(reason) => (RunStatus::Held, Some(reason)),
             _ => (RunStatus::Complete, None),
         };
         // Not before anything that is stored, or reading "as of" this run would leave that out.
-        let ended_at = self.observed_at(&run).max(latest);
-        let ended = Run { status, reason, ended_at: Some(ended_at), manifest: Some(manifest), ..run };
+        let stored = self.backup.latest(self.pool()).await?;
+        let ended_at = self.observed_at(&run).max(latest).max(stored.unwrap_or(latest));
+        let ended =
+            Run { status, reason, listed_whole, ended_at: Some(ended_at), manifest: Some(manifest), ..run };
         self.backup.put_run(&ended).await?;
         self.ledger.clear(&ended.id).await?;
         Ok(ended)

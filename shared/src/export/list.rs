@@ -83,15 +83,21 @@ impl Exporter {
             (Fault::NotFound, Listing::Members(_) | Listing::MembersAgain(_)) => Ok(ended),
             (Fault::Invalid { .. }, _) if cursor.token.is_some() => match restarted(cursor) {
                 again if again.attempt <= MOST_RESTARTS => Ok(again),
+                _ if matches!(listing, Listing::UsersBySub(_)) => self.all_at_once(run, ended).await,
                 _ => Err(Error::ListingBroken { listing: listing.what(), restarts: MOST_RESTARTS }),
             },
             // Listing by `sub` is not promised by the documentation: then all at once.
             (Fault::Invalid { .. } | Fault::Refused(_), Listing::UsersBySub(_)) => {
-                self.ledger.open(&run.id, &[Listing::Users]).await?;
-                Ok(ended)
+                self.all_at_once(run, ended).await
             }
             _ => Err(self.directory.explain(error)),
         }
+    }
+
+    /// Has everyone listed without a filter, in place of this listing.
+    async fn all_at_once(&self, run: &Run, ended: Cursor) -> Result<Cursor> {
+        self.ledger.open(&run.id, &[Listing::Users]).await?;
+        Ok(ended)
     }
 }
 

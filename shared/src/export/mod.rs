@@ -15,7 +15,7 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use tokio::task::JoinSet;
 
 use crate::model::PoolId;
 use crate::pacing::Paced;
@@ -33,7 +33,8 @@ pub use write::Writer;
 /// it must be enough to fill the rate at a latency of a second.
 const PARALLEL_LISTINGS: usize = 32;
 
-/// Exports one pool.
+/// Exports one pool. A clone is another hand at the same work.
+#[derive(Clone)]
 pub struct Exporter {
     /// The pool.
     pub directory: Arc<Paced>,
@@ -47,7 +48,7 @@ pub struct Exporter {
     pub clock: Arc<dyn Clock>,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
-    latest_observation: AtomicI64,
+    latest_observation: Arc<AtomicI64>,
 }
 
 impl Exporter {
@@ -67,7 +68,7 @@ impl Exporter {
             queue,
             clock,
             progress,
-            latest_observation: AtomicI64::new(i64::MIN),
+            latest_observation: Arc::new(AtomicI64::new(i64::MIN)),
         }
     }
 
@@ -114,16 +115,31 @@ impl Exporter {
             if open.iter().any(|listing| matches!(listing, Listing::Members(_) | Listing::MembersAgain(_))) {
                 self.progress.begin(Stage::Members, None);
             }
-            stream::iter(open)
-                .map(|listing| async move { self.list_pages(run, &listing).await })
-                .buffer_unordered(PARALLEL_LISTINGS)
-                .try_collect::<()>()
-                .await?;
+            self.list_in_parallel(run, open).await?;
         }
         self.progress.end(Stage::Users);
         self.progress.end(Stage::Groups);
         self.progress.end(Stage::Members);
         Ok(())
+    }
+
+    /// Reads these listings, each in a task of its own: reading answers takes more than one
+    /// core. The tasks end with this call, also when it is dropped.
+    async fn list_in_parallel(&self, run: &Run, listings: Vec<Listing>) -> Result<()> {
+        let mut waiting = listings.into_iter();
+        let mut tasks = JoinSet::new();
+        loop {
+            for listing in waiting.by_ref().take(PARALLEL_LISTINGS - tasks.len()) {
+                let (hand, run) = (self.clone(), run.clone());
+                tasks.spawn(async move { hand.list_pages(&run, &listing).await });
+            }
+            match tasks.join_next().await {
+                None => return Ok(()),
+                Some(Ok(listed)) => listed?,
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(Err(_)) => {}
+            }
+        }
     }
 
     async fn open_listings(&self, run: &Run) -> Result<Vec<Listing>> {
@@ -140,6 +156,11 @@ impl Exporter {
     fn observed_at(&self, run: &Run) -> Timestamp {
         let now = self.clock.now().max(run.started_at).as_millis();
         Timestamp::from_millis(self.latest_observation.fetch_max(now, Ordering::Relaxed).max(now))
+    }
+
+    /// Nothing is observed before `time` from now on.
+    fn not_before(&self, time: Timestamp) {
+        self.latest_observation.fetch_max(time.as_millis(), Ordering::Relaxed);
     }
 
     fn pool(&self) -> &PoolId {

@@ -31,10 +31,11 @@ impl Exporter {
         self.progress.begin(Stage::Reconcile, None);
         let mut incomplete = Vec::new();
         let verdict = self.compare(run, guard, &mut incomplete).await?;
-        if verdict == Verdict::Reconciled {
-            self.close_gone(run, incomplete).await?;
-            self.progress.end(Stage::Confirm);
-        }
+        let verdict = match verdict {
+            Verdict::Reconciled => self.close_gone(run, incomplete).await?,
+            other => other,
+        };
+        self.progress.end(Stage::Confirm);
         self.progress.end(Stage::Reconcile);
         Ok(verdict)
     }
@@ -47,6 +48,8 @@ impl Exporter {
         guard: &ShrinkGuard,
         incomplete: &mut Vec<Partition>,
     ) -> Result<Verdict> {
+        // What was allowed once is not held half done.
+        let guard = &ShrinkGuard { allow: guard.allow || self.ledger.gone(&run.id).await? > 0, ..*guard };
         let mut stored = Totals::default();
         let mut gone = Totals::default();
         for partition in Partition::users() {
@@ -102,12 +105,13 @@ impl Exporter {
         for name in missing {
             let observed_at = self.observed_at(run);
             match self.directory.get_group(name).await {
-                Ok(group) => {
+                Ok(group) if group.name == *name => {
                     self.save_seen(run, &Observation::new(&Record::Group(group), observed_at)?).await?;
                     self.ledger.open(&run.id, &[Listing::Members(name.clone())]).await?;
                     missed = true;
                 }
-                Err(error) if error.fault == Fault::NotFound => {}
+                Ok(_) => {}
+                Err(error) if matches!(error.fault, Fault::NotFound | Fault::Invalid { .. }) => {}
                 Err(error) => return Err(self.directory.explain(error)),
             }
         }
@@ -163,16 +167,27 @@ impl Exporter {
         Ok(count)
     }
 
-    async fn close_gone(&self, run: &Run, incomplete: Vec<Partition>) -> Result<()> {
-        for partition in incomplete {
+    /// Closes what is gone: users first. If a look-up found someone the listing missed, the
+    /// memberships are compared again before any is closed.
+    async fn close_gone(&self, run: &Run, incomplete: Vec<Partition>) -> Result<Verdict> {
+        let (users, others): (Vec<_>, Vec<_>) =
+            incomplete.into_iter().partition(|partition| matches!(partition, Partition::Users(_)));
+        let mut found = false;
+        for partition in users {
             let (_, missing) = self.missing(run, &partition).await?;
-            let gone = match partition {
-                Partition::Users(_) => self.confirm_gone(run, missing).await?,
-                _ => missing,
-            };
+            let missed = missing.len();
+            let gone = self.confirm_gone(run, missing).await?;
+            found |= gone.len() < missed;
             self.close(run, &partition, &gone).await?;
         }
-        Ok(())
+        if found {
+            return Ok(Verdict::ListMore);
+        }
+        for partition in others {
+            let (_, missing) = self.missing(run, &partition).await?;
+            self.close(run, &partition, &missing).await?;
+        }
+        Ok(Verdict::Reconciled)
     }
 
     /// Looks up each user directly. Whoever is still there was missed by the listing, and is
@@ -189,18 +204,33 @@ impl Exporter {
 
     async fn is_gone(&self, run: &Run, sub: &str) -> Result<bool> {
         let observed_at = self.observed_at(run);
-        let filter = UserFilter::Equals("sub", sub.to_owned());
-        let found =
-            self.directory.find_users(&filter).await.map_err(|error| self.directory.explain(error))?;
         self.progress.advance(Stage::Confirm, 1);
-        // A service that answers with others than asked for must not hide that this one is gone.
-        match found.into_iter().find(|user| user.sub == sub) {
-            None => Ok(true),
-            Some(user) => {
+        for attribute in ["sub", "username"] {
+            let filter = UserFilter::Equals(attribute, sub.to_owned());
+            let found = match self.directory.find_users(&filter).await {
+                Ok(found) => found,
+                // Cognito will not look for such a text: then nothing confirms that the user is
+                // gone, and so they are not.
+                Err(error) if error.is_invalid() => return self.keep(run, sub).await,
+                Err(error) => return Err(self.directory.explain(error)),
+            };
+            // A service that answers with others than asked for must not hide that this one is
+            // gone. Who has no `sub` is stored, and found, by username.
+            if let Some(user) = found.into_iter().find(|user| user.sub == sub) {
                 self.save_seen(run, &Observation::new(&Record::User(user), observed_at)?).await?;
-                Ok(false)
+                return Ok(false);
+            }
+            if !Partition::of_user(sub).is_of_odd_subs() {
+                break;
             }
         }
+        Ok(true)
+    }
+
+    /// Counts a user as seen, as stored.
+    async fn keep(&self, run: &Run, sub: &str) -> Result<bool> {
+        self.ledger.count_seen(&run.id, &[(Partition::of_user(sub), sub.to_owned())]).await?;
+        Ok(false)
     }
 
     async fn save_seen(&self, run: &Run, observation: &Observation) -> Result<()> {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::fit::Fit;
+use super::survey::has_links;
 use super::users::keeps_temporary_password;
 use super::{Importer, Scratch};
 use crate::Result;
@@ -14,6 +16,9 @@ use crate::pacing::Paced;
 use crate::ports::{Backup, Clock, Import, Mapping, MappingState, UserFilter, Version};
 use crate::progress::{Progress, Stage};
 use crate::read::Snapshot;
+
+/// How long a listing may take to show what was just done.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// A restored pool beside the backup it was restored from.
 struct Check<'a> {
@@ -27,8 +32,18 @@ struct Check<'a> {
 }
 
 impl Importer {
-    /// Lists the new pool and compares it.
+    /// Lists the new pool and compares it; once more if something differs, for a listing lags
+    /// behind what was just done.
     pub(super) async fn check(&self, import: &Import, old: &Snapshot, fit: &Fit) -> Result<Vec<Difference>> {
+        let differences = self.check_once(import, old, fit).await?;
+        if differences.is_empty() {
+            return Ok(differences);
+        }
+        self.clock.sleep(LOOK_AGAIN_AFTER).await;
+        self.check_once(import, old, fit).await
+    }
+
+    async fn check_once(&self, import: &Import, old: &Snapshot, fit: &Fit) -> Result<Vec<Difference>> {
         let progress = self.progress.clone();
         let new = list_into(&self.scratch, self.directory.clone(), self.clock.clone(), progress).await?;
         self.progress.begin(Stage::Compare, None);
@@ -103,9 +118,14 @@ impl Check<'_> {
             let mappings = self.mappings(&versions).await?;
             let listed = self.listed(mappings.values()).await?;
             for version in &versions {
-                let Some(mapping) = mappings.get(&version.key).filter(|m| m.state == MappingState::Restored)
-                else {
-                    continue;
+                // Who failed is listed as such; who was never tried is missing.
+                let mapping = match mappings.get(&version.key) {
+                    Some(mapping) if mapping.state == MappingState::Failed => continue,
+                    Some(mapping) => mapping,
+                    None => {
+                        self.note(Kind::User, "", &version.key, What::Gone);
+                        continue;
+                    }
                 };
                 let Record::User(user) = version.record()? else { continue };
                 let new_sub = mapping.new_sub.as_deref().unwrap_or_default();
@@ -144,9 +164,11 @@ impl Check<'_> {
     /// Listings lag behind: a user just created may be missing from them.
     async fn look_up(&self, sub: &str) -> Result<Option<User>> {
         let filter = UserFilter::Equals("sub", sub.to_owned());
-        let found =
-            self.directory.find_users(&filter).await.map_err(|error| self.directory.explain(error))?;
-        Ok(found.into_iter().find(|user| user.sub == sub))
+        match self.directory.find_users(&filter).await {
+            Ok(found) => Ok(found.into_iter().find(|user| user.sub == sub)),
+            Err(error) if error.is_fatal() => Err(self.directory.explain(error)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The fields in which a restored user is not as it should be.
@@ -159,6 +181,9 @@ impl Check<'_> {
             if expected.get(name) != new.attributes.get(name) {
                 fields.push(format!("attributes.{name}"));
             }
+        }
+        if has_links(old) && !has_links(new) {
+            fields.push("attributes.identities".to_owned());
         }
         if old.enabled != new.enabled {
             fields.push("enabled".to_owned());

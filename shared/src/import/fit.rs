@@ -7,7 +7,7 @@ use crate::ports::{ImportOptions, NewUser};
 use crate::settings::{PoolSettings, SchemaAttribute};
 
 /// Attributes that only Cognito sets.
-fn is_set_by_cognito(name: &str) -> bool {
+pub(super) fn is_set_by_cognito(name: &str) -> bool {
     name == "sub" || name == "identities" || name.starts_with("cognito:")
 }
 

@@ -70,6 +70,10 @@ impl Importer {
     /// another is named; else as [`Snapshot::find`] has it.
     pub async fn find_snapshot(&self, from: Option<&PoolId>, as_of: Option<&str>) -> Result<Snapshot> {
         if let (None, Some(import)) = (as_of, self.begun().await?) {
+            if from.is_some_and(|from| *from != import.from_pool) {
+                let difference = format!("from pool {}", import.from_pool);
+                return Err(Error::OtherImport { import: import.id, difference });
+            }
             return Snapshot::find(self.backup.clone(), Some(&import.from_pool), Some(import.run.as_str()))
                 .await;
         }
@@ -108,7 +112,7 @@ impl Importer {
         self.backup.put_import(&running).await?;
         self.create_groups(&running, &snapshot).await?;
         self.create_users(&running, &snapshot, &fit, &plan).await?;
-        self.update(&running, &snapshot, &plan).await?;
+        self.add_memberships(&running, &snapshot, &plan).await?;
         let differences = self.check(&running, &snapshot, &fit).await?;
         let report = self.report(running, differences).await?;
         self.backup.put_import(&report.import).await?;

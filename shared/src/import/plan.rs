@@ -7,7 +7,7 @@ use crate::pacing::Rates;
 use crate::ports::Operation;
 use crate::progress::Stage;
 use crate::read::Snapshot;
-use crate::run::{RunId, Totals};
+use crate::run::{Run, RunId, RunStatus, Totals};
 use crate::time::Timestamp;
 use crate::verify;
 
@@ -81,6 +81,7 @@ impl Importer {
         plan.into_pool = Some(self.directory.pool().clone());
         plan.run = Some(snapshot.run.id.clone());
         plan.as_of = Some(snapshot.at);
+        plan.notes.extend(run_note(&snapshot.run));
         plan.seconds = seconds(&plan, member_pages, &self.directory.pacer().rates());
         Ok(plan)
     }
@@ -106,16 +107,26 @@ impl Importer {
     }
 }
 
-/// How long the import will take: creation is limited by the slower of its two calls, then come
-/// the updates, then every page of the new pool is read once.
+/// What to know of a run that is not complete, and is restored because it was named.
+fn run_note(run: &Run) -> Option<String> {
+    match run.status {
+        RunStatus::Complete => None,
+        RunStatus::Held => Some(format!("run {} was held: whoever was gone by then is restored too", run.id)),
+        _ => Some(format!("run {} did not complete: it holds only what was seen until it ended", run.id)),
+    }
+}
+
+/// How long the import will take: creation is limited by the slowest of its calls, then come the
+/// memberships, then every page of the new pool is read once.
 #[allow(clippy::cast_precision_loss)] // no pool has more than 40 million users
 fn seconds(plan: &Plan, member_pages: u64, rates: &Rates) -> f64 {
     let take = |calls: u64, operation: Operation| calls as f64 / rates.reached(operation);
     let creation = take(plan.users_to_create, Operation::AdminCreateUser)
-        .max(take(plan.passwords_to_set, Operation::AdminSetUserPassword));
+        .max(take(plan.passwords_to_set, Operation::AdminSetUserPassword))
+        .max(take(plan.users_to_disable, Operation::AdminDisableUser));
     let pages = plan.users_to_create.div_ceil(60) + member_pages;
     take(plan.totals.groups, Operation::CreateGroup)
         + creation
-        + take(plan.memberships_to_add + plan.users_to_disable, Operation::AdminAddUserToGroup)
+        + take(plan.memberships_to_add, Operation::AdminAddUserToGroup)
         + take(pages, Operation::ListUsers)
 }

@@ -31,6 +31,11 @@ pub(super) struct Survey<'a> {
     plan: Plan,
 }
 
+/// Whether identities of providers are linked to a user of the pool's own.
+pub(super) fn has_links(user: &User) -> bool {
+    user.attributes.get("identities").is_some_and(|identities| !matches!(identities.trim(), "" | "[]"))
+}
+
 /// How to read a name off a user.
 type NameOf = fn(&User) -> Option<&str>;
 
@@ -68,6 +73,9 @@ impl<'a> Survey<'a> {
         };
         for name in user.attributes.keys().filter(|name| self.fit.keeps(name)) {
             *self.used.entry(name.clone()).or_default() += 1;
+        }
+        if has_links(user) {
+            self.problem("users: linked identities of providers are not restored".to_owned());
         }
         for objection in self.fit.objections(&new.attributes) {
             self.problem(format!("users: {objection}"));
@@ -202,9 +210,12 @@ impl UniqueName {
 fn unique_names(source: &PoolSettings, target: &PoolSettings) -> Vec<UniqueName> {
     let name =
         |what, of| UniqueName { what, of, ignore_case: !target.is_case_sensitive(), seen: HashSet::new() };
-    let attribute = |pool: &PoolSettings, name: &str| {
-        let named = |list: &[String]| list.iter().any(|entry| entry == name);
-        named(&pool.username_attributes) || named(&pool.alias_attributes)
+    let has = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
+    // An alias need be unique only once it is verified, a username attribute always.
+    let will_be = |name| has(&target.username_attributes, name) || has(&target.alias_attributes, name);
+    let was = |name| {
+        has(&source.username_attributes, name)
+            || (has(&source.alias_attributes, name) && !has(&target.username_attributes, name))
     };
     let case_matters_no_more = source.is_case_sensitive() && !target.is_case_sensitive();
     let mut names = Vec::new();
@@ -217,7 +228,7 @@ fn unique_names(source: &PoolSettings, target: &PoolSettings) -> Vec<UniqueName>
         ("preferred_username", |user| user.attributes.get("preferred_username").map(String::as_str)),
     ];
     for (what, of) in watched {
-        if attribute(target, what) && (!attribute(source, what) || case_matters_no_more) {
+        if will_be(what) && (!was(what) || case_matters_no_more) {
             names.push(name(what, of));
         }
     }

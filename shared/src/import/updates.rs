@@ -5,45 +5,43 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::plan::Plan;
 use super::{Importer, PARALLEL_CALLS};
 use crate::Result;
-use crate::model::{Kind, Partition, Record};
-use crate::ports::{Import, Mapping, MappingState, Outcome, Version};
+use crate::model::{Kind, Partition};
+use crate::ports::{Import, Mapping, MappingState, Outcome};
 use crate::progress::Stage;
 use crate::read::Snapshot;
 
-/// Something to do to a user that was created.
-enum Update {
-    AddToGroup(String),
-    Disable,
-}
-
 impl Importer {
-    /// Adds users to their groups, then disables those that were.
-    pub(super) async fn update(&self, import: &Import, snapshot: &Snapshot, plan: &Plan) -> Result<()> {
-        self.progress.begin(Stage::Updates, Some(plan.memberships_to_add + plan.users_to_disable));
+    /// Adds users to their groups.
+    pub(super) async fn add_memberships(
+        &self,
+        import: &Import,
+        snapshot: &Snapshot,
+        plan: &Plan,
+    ) -> Result<()> {
+        self.progress.begin(Stage::Updates, Some(plan.memberships_to_add));
         for group in self.backup.group_names(snapshot.pool()).await? {
+            let of_group =
+                self.backup.outcomes_of(&import.id, Kind::Group, "", std::slice::from_ref(&group)).await?;
+            let group_failed = of_group.iter().any(|outcome| outcome.failure.is_some());
             let mut members = snapshot.walk(Partition::members(&group));
             while let Some(versions) = members.next().await? {
                 let subs = versions.into_iter().map(|version| version.key).collect();
-                self.update_users(import, Kind::Membership, &group, subs).await?;
+                self.add_to(import, &group, group_failed, subs).await?;
             }
-        }
-        let mut users = snapshot.users();
-        while let Some(versions) = users.next().await? {
-            self.update_users(import, Kind::User, "", disabled(&versions)?).await?;
         }
         self.progress.end(Stage::Updates);
         Ok(())
     }
 
-    /// Makes the updates of one kind that are not made yet.
-    async fn update_users(
+    /// Adds those who are not yet in the group.
+    async fn add_to(
         &self,
         import: &Import,
-        kind: Kind,
         group: &str,
+        group_failed: bool,
         mut subs: Vec<String>,
     ) -> Result<()> {
-        let done = self.done(import, kind, group, &subs).await?;
+        let done = self.done(import, Kind::Membership, group, &subs).await?;
         self.progress.advance(Stage::Updates, done.len() as u64);
         subs.retain(|sub| !done.contains(sub));
         let mappings = self.backup.mappings_of(&import.id, &subs).await?;
@@ -53,12 +51,16 @@ impl Importer {
             .map(|sub| {
                 let mapping = mappings.get(sub.as_str()).copied();
                 async move {
-                    let update = match kind {
-                        Kind::Membership => Update::AddToGroup(group.to_owned()),
-                        _ => Update::Disable,
+                    let failure = match username(mapping, group_failed) {
+                        Ok(username) => self.add(username, group).await?,
+                        Err(reason) => Some(reason.to_owned()),
                     };
-                    let failure = self.apply(mapping, &update).await?;
-                    let outcome = Outcome { kind, group: group.to_owned(), key: sub.clone(), failure };
+                    let outcome = Outcome {
+                        kind: Kind::Membership,
+                        group: group.to_owned(),
+                        key: sub.clone(),
+                        failure,
+                    };
                     self.backup.put_outcomes(&import.id, &[outcome]).await
                 }
             })
@@ -67,21 +69,11 @@ impl Importer {
             .await
     }
 
-    /// Makes one update. Returns why it cannot be made, if it cannot.
-    async fn apply(&self, mapping: Option<&Mapping>, update: &Update) -> Result<Option<String>> {
-        let username = match mapping {
-            None => return Ok(Some("its user is not in this run of the backup".to_owned())),
-            Some(Mapping { state: MappingState::Failed, .. }) => {
-                return Ok(Some("waits for its user, who was not restored".to_owned()));
-            }
-            Some(mapping) => mapping.new_username.as_deref().unwrap_or_default(),
-        };
-        let made = match update {
-            Update::AddToGroup(group) => self.directory.add_to_group(username, group).await,
-            Update::Disable => self.directory.disable_user(username).await,
-        };
+    /// Adds one user. Returns why that cannot be done, if it cannot.
+    async fn add(&self, username: &str, group: &str) -> Result<Option<String>> {
+        let added = self.directory.add_to_group(username, group).await;
         self.progress.advance(Stage::Updates, 1);
-        match made {
+        match added {
             Ok(()) => Ok(None),
             Err(error) if error.is_fatal() => Err(self.directory.explain(error)),
             Err(error) => Ok(Some(format!("{}: {}", error.operation, error.reason()))),
@@ -89,14 +81,14 @@ impl Importer {
     }
 }
 
-fn disabled(versions: &[Version]) -> Result<Vec<String>> {
-    let mut subs = Vec::new();
-    for version in versions {
-        if let Record::User(user) = version.record()?
-            && !user.enabled
-        {
-            subs.push(user.sub);
+/// Who is to be added, or why nobody can be.
+fn username(mapping: Option<&Mapping>, group_failed: bool) -> std::result::Result<&str, &'static str> {
+    match mapping {
+        None => Err("its user is not in this run of the backup"),
+        Some(mapping) if mapping.state != MappingState::Restored => {
+            Err("waits for its user, who was not restored")
         }
+        Some(_) if group_failed => Err("waits for its group, which was not restored"),
+        Some(mapping) => mapping.new_username.as_deref().ok_or("waits for its user, who was not restored"),
     }
-    Ok(subs)
 }

@@ -69,6 +69,9 @@ pub trait Backup: Send + Sync {
     /// their group.
     async fn group_names(&self, pool: &PoolId) -> Result<Vec<String>>;
 
+    /// No version of the pool began or ended later than this; `None` if there is none.
+    async fn latest(&self, pool: &PoolId) -> Result<Option<Timestamp>>;
+
     /// Writes a run's record, replacing an earlier state of the same run.
     async fn put_run(&self, run: &Run) -> Result<()>;
 

@@ -80,6 +80,11 @@ impl Backup for SqliteStore {
         self.read(move |db| versions::group_names(db, &pool)).await
     }
 
+    async fn latest(&self, pool: &PoolId) -> Result<Option<Timestamp>> {
+        let pool = pool.clone();
+        self.read(move |db| observe::latest(db, &pool)).await
+    }
+
     async fn put_run(&self, run: &Run) -> Result<()> {
         let run = run.clone();
         self.write(move |db| runs::put_run(db, &run)).await

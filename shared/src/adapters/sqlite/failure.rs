@@ -45,6 +45,14 @@ impl Failure {
         match self {
             Self::Said(error) => error,
             Self::Io(error) if is_out_of_space(&error) => Error::DiskFull,
+            Self::Io(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+            {
+                Error::Usage(format!(
+                    "the backup cannot be {action} ({}): name another with --backup",
+                    error.kind()
+                ))
+            }
             Self::Io(error) => Error::Store { action, cause: error.to_string() },
             Self::Sqlite(error) => sqlite(&error, action),
         }

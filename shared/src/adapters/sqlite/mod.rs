@@ -20,24 +20,23 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod worker;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::Mutex;
 
 pub use seal::{Seal, check_seal};
 
 use crate::{Error, Result};
 use failure::Failure;
 use session::Session;
+use worker::Worker;
 
 /// A [`crate::ports::Backup`] and [`crate::ports::Ledger`] in SQLite. Each call is one
 /// transaction.
 pub struct SqliteStore {
-    // One connection: SQLite has one writer at a time anyway. `None` once closed.
-    session: Arc<Mutex<Option<Session>>>,
+    worker: Worker,
 }
 
 impl SqliteStore {
@@ -66,14 +65,14 @@ impl SqliteStore {
 
     fn opened(session: Result<Session, Failure>) -> Result<Self> {
         let session = session.map_err(|failure| failure.during("opened"))?;
-        Ok(Self { session: Arc::new(Mutex::new(Some(session))) })
+        Ok(Self { worker: Worker::start(session)? })
     }
 
     /// Ends the session, and leaves one plain, sealed file. Every later call fails. A store
     /// that is dropped instead loses nothing, but leaves its file unsealed.
     pub async fn close(&self) -> Result<()> {
-        let Some(session) = self.session.lock().await.take() else { return Ok(()) };
-        blocking(move || session.close()).await?.map_err(|failure| failure.during("closed"))
+        let closed = self.worker.run(|session| session.take().map_or(Ok(()), Session::close)).await?;
+        closed.map_err(|failure| failure.during("closed"))
     }
 
     /// Lets SQLite look for damage.
@@ -105,8 +104,7 @@ impl SqliteStore {
         behavior: TransactionBehavior,
         work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
-        let mut session = Arc::clone(&self.session).lock_owned().await;
-        let done = blocking(move || {
+        let done = self.worker.run(move |session| {
             let session = session.as_mut().ok_or_else(closed)?;
             let transaction = session.connection.transaction_with_behavior(behavior)?;
             let done = work(&transaction)?;
@@ -119,13 +117,4 @@ impl SqliteStore {
 
 fn closed() -> Failure {
     Failure::Said(Error::Store { action: "used", cause: "it is closed".to_owned() })
-}
-
-/// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(Error::Store { action: "used", cause: error.to_string() }),
-    }
 }

@@ -28,6 +28,9 @@ pub(super) fn observe(
 ) -> Result<(), Failure> {
     let pool = Names::Pools.number(db, pool.as_str())?;
     let run = (Names::Runs.number(db, run.as_str())?, run);
+    if let Some(last) = observations.iter().map(|seen| seen.observed_at).max() {
+        note_latest(db, pool, last)?;
+    }
     for seen in observations {
         let place = Place::new(pool, &seen.partition);
         if let Some(before) = stored(db, &place, &seen.key)? {
@@ -69,12 +72,30 @@ pub(super) fn close(
     at: Timestamp,
 ) -> Result<(), Failure> {
     let Some(place) = Place::find(db, pool, partition)? else { return Ok(()) };
+    note_latest(db, place.pool, at)?;
     for key in keys {
         if stored(db, &place, key)?.is_some_and(|current| current.valid_from <= at) {
             retire(db, &place, key, at)?;
         }
     }
     Ok(())
+}
+
+/// Never earlier than any version's beginning or end; observations that changed nothing may
+/// make it later.
+fn note_latest(db: &Connection, pool: i64, at: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE pools SET latest = ?2 WHERE id = ?1 AND coalesce(latest < ?2, TRUE)")?
+        .execute(params![pool, Millis(at)])
+        .map(|_| ())
+}
+
+/// [`crate::ports::Backup::latest`].
+pub(super) fn latest(db: &Connection, pool: &PoolId) -> Result<Option<Timestamp>, Failure> {
+    let latest = db
+        .prepare_cached("SELECT latest FROM pools WHERE name = ?1")?
+        .query_row([pool.as_str()], |row| row.get::<_, Option<Millis>>(0))
+        .optional()?;
+    Ok(latest.flatten().map(|latest| latest.0))
 }
 
 fn stored(db: &Connection, place: &Place<'_>, key: &str) -> rusqlite::Result<Option<Stored>> {

@@ -27,7 +27,11 @@ pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 //     all heads                0.5 s;  1.7 and 0.8 s
 //     bytes for each user      929;    1085 and 1208
 const TABLES: &str = "
-CREATE TABLE pools (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE pools (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    latest INTEGER               -- when a version last began or ended
+);
 
 CREATE TABLE run_ids (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 

@@ -14,6 +14,7 @@ fn a_run(id: &str, pool: &PoolId, started: i64) -> Run {
         started_at: at(started),
         ended_at: None,
         estimated_users: 3,
+        listed_whole: false,
         manifest: None,
         reason: None,
     }

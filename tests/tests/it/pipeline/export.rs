@@ -89,7 +89,7 @@ async fn counts_what_changed_and_keeps_what_was() {
 #[tokio::test]
 async fn loses_nobody_whose_sub_is_no_uuid() {
     // Whether the estimate is right, old and low, or old and high.
-    for estimate_error in [0, -40, 25] {
+    for estimate_error in [0, -3, -40, 25] {
         let listing = ListingBehaviour { estimate_error, ..ListingBehaviour::default() };
         let config = Config { listing, ..Config::seeded(3) };
         let world = World::new(&Population::plain(900, 2, 3), config);
@@ -161,6 +161,66 @@ async fn users_that_a_listing_missed_are_not_called_gone() {
     let run = world.export().await.unwrap();
     assert_holds_the_pool(&world, &run).await;
     assert_eq!(changes(&run).gone, 0);
+}
+
+#[tokio::test]
+async fn a_first_export_finds_whom_prefixes_miss_though_the_estimate_is_low() {
+    let listing = ListingBehaviour { prefix_misses: 9, estimate_error: -40, ..ListingBehaviour::default() };
+    let world = World::new(&Population::plain(900, 0, 15), Config { listing, ..Config::seeded(15) });
+    assert_holds_the_pool(&world, &world.export().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_membership_of_a_user_whom_a_listing_missed_is_not_called_gone() {
+    let world = world(&Population::plain(800, 3, 16));
+    let first = world.export().await.unwrap();
+    world.cognito.configure(|config| {
+        config.listing.prefix_misses = 9;
+        config.listing.estimate_error = -9;
+    });
+    let second = world.export().await.unwrap();
+    assert_eq!(
+        world.saved(&second).await.unwrap().memberships,
+        world.saved(&first).await.unwrap().memberships
+    );
+}
+
+#[tokio::test]
+async fn a_user_who_cannot_be_looked_up_stops_no_run_and_is_kept() {
+    let world = world(&Population::plain(700, 0, 18));
+    world.export().await.unwrap();
+    let sub = world.truth(&world.pool).users.into_keys().next().unwrap();
+    world.change(|admin| admin.delete_user(&world.pool, &sub).unwrap());
+    let looks_up = move |config: &mut Config| {
+        let refused = cognito_sim::ServiceError::new("InvalidParameterException", "no such filter");
+        // The first calls list; the look-up comes after them.
+        config.faults.script(Some(Operation::ListUsers), 16, 1, Fault::Error(refused));
+    };
+    world.cognito.configure(looks_up);
+    let run = world.export().await.unwrap();
+    assert_eq!(run.status, RunStatus::Complete);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_while_a_run_was_interrupted_breaks_nothing() {
+    for step in [300, 900, 1_100, 1_200, 1_300, 1_400] {
+        let world = awkward(&Population::realistic(120, 2, 33));
+        world.export().await.unwrap();
+        let subs: Vec<String> = world.truth(&world.pool).users.into_keys().collect();
+        world.change(|admin| {
+            for sub in &subs[..4] {
+                admin.delete_user(&world.pool, sub).unwrap();
+            }
+            admin.update_user(&world.pool, &subs[5], |user| user.enabled = !user.enabled).unwrap();
+        });
+        let fate = Fate::at_step(step);
+        fate.live(world.exporter(&fate).export(&ShrinkGuard::default())).await;
+        world.clock.set_wall(world.clock.now().plus_millis(-30 * 60_000));
+        let run = world.export().await.unwrap();
+        assert_holds_the_pool(&world, &run).await;
+        let report = verify::verify(&*world.store, &cognito_profiles::progress::Silent).await.unwrap();
+        assert!(report.is_intact(), "killed at {step}: {report:?}");
+    }
 }
 
 #[tokio::test]

@@ -99,6 +99,35 @@ async fn faults_and_lost_answers_create_nobody_twice() {
 }
 
 #[tokio::test]
+async fn someone_else_of_the_same_name_is_left_alone() {
+    let world = awkward(&Population { email_sign_in: false, ..Population::plain(12, 1, 14) });
+    world.change(|admin| admin.create_user(&world.pool, UserRecord::new("admin")).unwrap());
+    world.export().await.unwrap();
+    let target = world.empty_pool();
+    let importer = world.importer(&target, &Fate::immortal());
+    let prepared = world.prepare(&importer, ImportOptions::default()).await.unwrap();
+    // Signs up between the look at the pool and the restore.
+    let stranger = UserRecord::new("admin").with("email", "stranger@example.com");
+    let sub = world.change(|admin| admin.create_user(&target, stranger).unwrap());
+    let before = world.truth(&target).users[&sub].clone();
+    let report = importer.import(prepared).await.unwrap();
+    assert_eq!(world.truth(&target).users[&sub], before);
+    assert_eq!(report.users_failed, 1, "{:?}", report.failures);
+    assert!(world.store.mapping_to(&report.import.id, &sub).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn listings_that_lag_behind_make_no_difference() {
+    let world = awkward(&Population::realistic(90, 3, 15));
+    world.export().await.unwrap();
+    let target = world.empty_pool();
+    world.cognito.configure(|config| config.listing.list_lag = 3_000);
+    let report = world.import(&target, &Fate::immortal()).await.unwrap();
+    assert!(report.differences.is_empty(), "{:?}", report.differences);
+    assert_restored(&world, &target, &report.import.id).await;
+}
+
+#[tokio::test]
 async fn run_again_it_changes_nothing() {
     let world = awkward(&Population::realistic(80, 2, 3));
     world.export().await.unwrap();

@@ -81,7 +81,7 @@ async fn reading_never_makes_a_file() {
     assert_eq!(names(folder.path()), Vec::<String>::new());
     let nowhere = folder.path().join("missing").join("backup.db");
     assert!(matches!(SqliteStore::open(&nowhere).err().unwrap(), Error::NoBackup(_)));
-    assert!(matches!(SqliteStore::create_or_open(&nowhere).err().unwrap(), Error::Store { .. }));
+    assert!(matches!(SqliteStore::create_or_open(&nowhere).err().unwrap(), Error::Usage(_)));
 }
 
 #[tokio::test]
