@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test ci fmt fmt-check clippy doc deny venv
+.PHONY: help demo bench test ci fmt fmt-check clippy doc deny venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ clippy: ## lint, with warnings denied
 
 doc: ## build the documentation, with warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
+
+bench: ## measure speed and quota; docs/PERFORMANCE.md has what it gave
+	cargo build --release $(LOCKED) -p cognito-profiles-cli -p cognito-sim
+	python3 tests/bench/bench.py quota
+	python3 tests/bench/bench.py speed
 
 deny: venv ## check licences, sources and banned crates; advisories if their database can be had
 	$(DENY) $(LOCKED) check bans licenses sources

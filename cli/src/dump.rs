@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
         .interruptible(INTERRUPTED, async {
             let source = &args.source;
             let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
-            let mut sink = Sink::open(&context.output, args.out.as_deref())?;
+            let mut sink = Sink::open(&context.output, args.out.as_deref(), context.backup.path())?;
             let totals = match args.format {
                 Format::Jsonl => jsonl(&snapshot, &mut sink).await?,
                 Format::Csv => csv(&snapshot, &mut sink).await?,
@@ -141,8 +141,11 @@ enum Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn open(output: &'a Output, path: Option<&Path>) -> Result<Self, Failure> {
+    fn open(output: &'a Output, path: Option<&Path>, backup: &Path) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::Stdout(output)) };
+        if is_part_of(path, backup) {
+            return Err(Failure::usage("--out names the backup itself: name another file"));
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -192,6 +195,19 @@ impl<'a> Sink<'a> {
             .and_then(|file| file.persist(&path).map_err(|error| error.error));
         kept.map(|_: File| ()).map_err(|source| cannot_write(&path, source))
     }
+}
+
+/// Whether a path is the backup, or one of the files that belong to it.
+fn is_part_of(path: &Path, backup: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let beside = |ending: &str| {
+        let mut name = backup.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    ["", "-wal", "-shm", "-journal", ".lock", ".sha256"]
+        .iter()
+        .any(|ending| real(&beside(ending)) == real(path))
 }
 
 fn cannot_write(path: &Path, source: io::Error) -> Failure {

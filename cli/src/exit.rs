@@ -3,9 +3,13 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use cognito_profiles::Error;
 use cognito_profiles::error::Class;
 use serde_json::Value;
+
+use crate::args::Cli;
+use crate::output::Output;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,11 +148,26 @@ impl From<Failure> for Ending {
     }
 }
 
-/// Clap has a text of its own for wrong usage, help and the version.
+/// Clap has a text of its own for wrong usage, help and the version. A script that asked for
+/// JSON gets wrong usage as JSON.
 pub fn of_clap(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let sentence = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        let said = sentence.trim_start_matches("error: ").to_owned();
+        let ending = Ending::new(Status::Usage).with("error", "usage").because("usage", said);
+        return Output::new(true).end(&command_named(), ending);
+    }
     // Nobody is left to tell when the terminal is gone.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(Status::Usage.code()) } else { ExitCode::SUCCESS }
+}
+
+/// The subcommand among the arguments; empty if there is none.
+fn command_named() -> String {
+    let known = Cli::command();
+    let is_known = |argument: &String| known.get_subcommands().any(|command| command.get_name() == argument);
+    std::env::args().skip(1).find(is_known).unwrap_or_default()
 }
 
 /// The process could not even start its threads.

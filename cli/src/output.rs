@@ -58,7 +58,7 @@ impl Output {
     }
 
     /// Says how a command ended. With `--json`, the summary is the last line.
-    pub fn end(&self, command: &'static str, mut ending: Ending) -> ExitCode {
+    pub fn end(&self, command: &str, mut ending: Ending) -> ExitCode {
         if let Err(failure) = self.flush()
             && ending.error.is_none()
         {
@@ -118,7 +118,7 @@ struct ErrorLine<'a> {
 
 /// The last line of `--json`.
 struct Summary<'a> {
-    command: &'static str,
+    command: &'a str,
     ending: &'a Ending,
 }
 

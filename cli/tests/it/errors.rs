@@ -40,6 +40,28 @@ fn wrong_usage() {
 }
 
 #[test]
+fn wrong_usage_is_json_for_who_asked_for_json() {
+    let ran = World::new(0).run(&["export", "--json"]).code(2);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+    assert_eq!((error["type"].as_str(), error["kind"].as_str()), (Some("error"), Some("usage")));
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(summary["status"], "usage");
+    assert_eq!(summary["command"], "export");
+}
+
+#[test]
+fn a_dump_does_not_replace_the_backup() {
+    let world = World::new(3);
+    world.export().code(0);
+    let backup = world.file("backup.db");
+    let before = fs::read(&backup).unwrap();
+    let out = backup.to_str().unwrap();
+    let ran = world.run(&["dump", "--format", "csv", "--out", out]).code(2);
+    assert!(ran.stderr.contains("names the backup itself"), "{}", ran.stderr);
+    assert_eq!(fs::read(&backup).unwrap(), before);
+}
+
+#[test]
 fn no_backup_and_not_a_backup() {
     let world = World::new(0);
     for command in [&["runs"][..], &["verify"], &["show", "users"], &["dump", "--format", "jsonl"]] {
