@@ -53,7 +53,7 @@ fn wrong_usage_is_json_for_who_asked_for_json() {
 fn a_dump_does_not_replace_the_backup() {
     let world = World::new(3);
     world.export().code(0);
-    let backup = world.file("backup.db");
+    let backup = world.file("cognito-profiles.db");
     let before = fs::read(&backup).unwrap();
     let out = backup.to_str().unwrap();
     let ran = world.run(&["dump", "--format", "csv", "--out", out]).code(2);

@@ -251,9 +251,11 @@ async fn a_damaged_page_is_corruption() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'current'";
     let page: usize = connection.query_row(root, [], |row| row.get::<_, u32>(0)).unwrap() as usize;
+    let size: usize =
+        connection.query_row("PRAGMA page_size", [], |row| row.get::<_, u32>(0)).unwrap() as usize;
     connection.close().unwrap();
     let mut bytes = fs::read(&path).unwrap();
-    bytes[(page - 1) * 4096..][..100].fill(0x55);
+    bytes[(page - 1) * size..][..100].fill(0x55);
     fs::write(&path, bytes).unwrap();
     let store = SqliteStore::open_read_only(&path).unwrap();
     assert!(matches!(store.integrity_check().await, Err(Error::Corrupted(_))));
