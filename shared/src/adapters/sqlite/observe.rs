@@ -31,11 +31,13 @@ pub(super) fn observe(
     if let Some(last) = observations.iter().map(|seen| seen.observed_at).max() {
         note_latest(db, pool, last)?;
     }
+    // A first export asks nothing about the past of anyone.
+    let has_past = has_history(db, pool)?;
     for seen in observations {
         let place = Place::new(pool, &seen.partition);
         if let Some(before) = stored(db, &place, &seen.key)? {
             supersede(db, &place, run, &before, seen)?;
-        } else if gone_since(db, &place, &seen.key)?.is_none_or(|gone| seen.observed_at > gone) {
+        } else if !has_past || gone_since(db, &place, &seen.key)?.is_none_or(|gone| seen.observed_at > gone) {
             insert(db, &place, seen, run.0, Change::of(run.1, None))?;
         }
     }
@@ -112,6 +114,11 @@ fn stored(db: &Connection, place: &Place<'_>, key: &str) -> rusqlite::Result<Opt
         })
     })
     .optional()
+}
+
+fn has_history(db: &Connection, pool: i64) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM history WHERE pool = ?1)")?
+        .query_row([pool], |row| row.get(0))
 }
 
 /// When a record that is not current went, if it ever was.
