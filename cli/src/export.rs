@@ -1,9 +1,11 @@
 //! `export`: save a pool as it is now.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard};
+use cognito_profiles::ports::Backup as _;
 use cognito_profiles::run::{Manifest, Run, RunStatus};
 use serde_json::json;
 
@@ -25,16 +27,32 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<Ending, Failure>
 
 /// Exports into the backup, and leaves it closed however that ends.
 pub async fn export(context: &Context, connection: &Connection, guard: &ShrinkGuard) -> Result<Run, Failure> {
-    let store = Arc::new(SqliteStore::create_or_open(context.backup.path())?);
+    let path = context.backup.path();
+    let is_new = !path.exists();
+    let store = Arc::new(SqliteStore::create_or_open(path)?);
     let Connection { directory, clock } = connection.clone();
     let exporter =
         Exporter::in_process(directory, store.clone(), store.clone(), clock, context.progress.clone());
     let ended = context.interruptible(CONTINUABLE, async { Ok(exporter.export(guard).await?) }).await;
+    let is_empty = is_new && store.runs(None).await.is_ok_and(|runs| runs.is_empty());
     let closed = store.close().await;
+    if is_empty {
+        discard(path);
+    }
     context.progress.settle();
     let run = ended?;
     closed?;
     Ok(run)
+}
+
+/// Takes away a backup that was made for nothing: the pool could not even be looked at.
+fn discard(path: &Path) {
+    for ending in ["", ".sha256", ".lock"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        // An empty backup that stays does no harm.
+        let _ = std::fs::remove_file(name);
+    }
 }
 
 /// What the export did, for people.

@@ -81,6 +81,7 @@ fn no_such_pool_wrong_region_and_no_permission() {
     let world = World::new(0);
     let no_pool = world.run(&["export", "--user-pool-id", "us-east-1_nobody"]).code(2);
     let elsewhere = world.run(&["export", "--user-pool-id", "eu-west-1_nobody"]).code(2);
+    assert_eq!(fs::read_dir(world.folder.path()).unwrap().count(), 0, "no empty backup is left behind");
     world.cognito.configure(|config| config.faults.denied.insert(Operation::ListUsers));
     let denied = world.run(&["export", "--user-pool-id", &world.pool]).code(2);
     let said = [no_pool, elsewhere, denied].map(|ran| ran.stderr).concat();
