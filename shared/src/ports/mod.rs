@@ -1,4 +1,5 @@
-//! What the core needs of the world. Each port has one conformance suite in `tests/`.
+//! What the core needs of the world. Backup and Ledger have a
+//! conformance suite each, in `tests/src/conformance`.
 
 mod backup;
 mod clock;
@@ -13,4 +14,4 @@ pub use backup::{
 pub use clock::Clock;
 pub use directory::{CallError, Directory, Fault, NewUser, Operation, Page, PoolDescription, UserFilter};
 pub use ledger::{Cursor, Ledger, Listing, ListingProgress, PageId};
-pub use queue::{ListMessage, PageMessage, PageRecords, Queue};
+pub use queue::{PageMessage, PageRecords, Queue};

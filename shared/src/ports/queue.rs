@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Listing, PageId};
+use super::PageId;
 use crate::Result;
 use crate::model::{Group, PoolId, User};
 use crate::run::RunId;
@@ -12,17 +12,6 @@ use crate::time::Timestamp;
 pub trait Queue: Send + Sync {
     /// Once this returns, the page's effect will not be lost: it is held durably, or done.
     async fn send_page(&self, page: PageMessage) -> Result<()>;
-}
-
-/// Asks for one listing of a run to be read to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListMessage {
-    /// The pool.
-    pub pool: PoolId,
-    /// The run.
-    pub run: RunId,
-    /// What to list.
-    pub listing: Listing,
 }
 
 /// One page of a listing, to be compared with what is stored.
