@@ -67,6 +67,38 @@ pub enum Error {
         /// How often it was begun anew.
         restarts: u32,
     },
+    /// A page of a listing is larger than a message may be.
+    #[error("a page is larger than the {limit} bytes a message may have")]
+    PageTooLarge {
+        /// The most bytes a message may have.
+        limit: usize,
+    },
+    /// Another run of the pool goes on.
+    #[error(
+        "run {run} of this pool is going on: wait for it to end, or stop its workflow and wait until {until}"
+    )]
+    AlreadyRunning {
+        /// The run.
+        run: RunId,
+        /// When its lock is free at the latest, unless it is renewed.
+        until: crate::time::Timestamp,
+    },
+    /// An earlier run of the pool has ended, and its workers may still be on their way.
+    #[error("the workers of run {run} come to their end: the next run can begin at {until}")]
+    Draining {
+        /// The run that ended.
+        run: RunId,
+        /// When the next run can begin.
+        until: crate::time::Timestamp,
+    },
+    /// The run's lock was taken by another.
+    #[error(
+        "run {0} lost its lock: it was not renewed in time, and another run began or may begin. Nothing of it is restored unless it is named; the next run starts afresh"
+    )]
+    LockLost(RunId),
+    /// A run cannot complete.
+    #[error("{0}")]
+    RunBroken(String),
     /// There is no backup where one was expected.
     #[error("no backup at {0}: run `cognito-profiles export` first, or name it with --backup")]
     NoBackup(PathBuf),
@@ -165,6 +197,11 @@ impl Error {
             Self::Cognito { .. } => "cognito",
             Self::Unavailable { .. } => "unavailable",
             Self::ListingBroken { .. } => "listing_broken",
+            Self::PageTooLarge { .. } => "page_too_large",
+            Self::AlreadyRunning { .. } => "already_running",
+            Self::Draining { .. } => "draining",
+            Self::LockLost(_) => "lock_lost",
+            Self::RunBroken(_) => "run_broken",
             Self::NoBackup(_) => "no_backup",
             Self::NotABackup(_) => "not_a_backup",
             Self::NewerFormat { .. } => "newer_format",
@@ -203,6 +240,8 @@ impl Error {
             | Self::RunNotEnded(_)
             | Self::Usage(_) => Class::Usage,
             Self::InUse(_)
+            | Self::AlreadyRunning { .. }
+            | Self::Draining { .. }
             | Self::Corrupted(_)
             | Self::Encoding { .. }
             | Self::DiskFull
@@ -212,6 +251,9 @@ impl Error {
             Self::Cognito { .. }
             | Self::Unavailable { .. }
             | Self::ListingBroken { .. }
+            | Self::PageTooLarge { .. }
+            | Self::LockLost(_)
+            | Self::RunBroken(_)
             | Self::Store { .. } => Class::Failed,
         }
     }

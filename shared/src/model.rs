@@ -147,7 +147,8 @@ impl fmt::Display for Kind {
 }
 
 /// Spreads keys over partitions: leading hex digits of `sub`, or a catch-all.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Shard(String);
 
 impl Shard {
@@ -293,15 +294,19 @@ impl Record {
         }
     }
 
-    /// Its canonical JSON: what is stored, and what its hash is taken of.
+    /// Its canonical JSON, with members sorted by name: what is stored, and what its hash is
+    /// taken of.
     pub fn content(&self) -> crate::Result<String> {
+        // By way of a `Value`, whose members are sorted: the same record gives the same text
+        // whatever order the fields of a future version have.
         let json = match self {
-            Self::Settings(settings) => serde_json::to_string(settings),
-            Self::Group(group) => serde_json::to_string(group),
-            Self::User(user) => serde_json::to_string(user),
-            Self::Membership(member) => serde_json::to_string(member),
+            Self::Settings(settings) => serde_json::to_value(settings),
+            Self::Group(group) => serde_json::to_value(group),
+            Self::User(user) => serde_json::to_value(user),
+            Self::Membership(member) => serde_json::to_value(member),
         };
-        json.map_err(|source| crate::Error::Encoding { kind: self.partition().kind(), source })
+        json.map(|value| value.to_string())
+            .map_err(|source| crate::Error::Encoding { kind: self.partition().kind(), source })
     }
 
     /// Reads [`Record::content`] back.
@@ -375,6 +380,17 @@ mod tests {
         assert_eq!(Shard::of_member("").as_str(), "z");
         assert_eq!(Shard::users().count(), 257);
         assert_eq!(Shard::members().count(), 17);
+    }
+
+    #[test]
+    fn canonical_json_is_sorted_by_name() {
+        let member = Membership { group: "g".into(), sub: "s".into(), username: "u".into() };
+        assert_eq!(
+            Record::Membership(member).content().unwrap(),
+            r#"{"group":"g","sub":"s","username":"u"}"#
+        );
+        // Fails if some dependency turns on serde_json's `preserve_order`.
+        assert_eq!(serde_json::json!({"b": 1, "a": 2}).to_string(), r#"{"a":2,"b":1}"#);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use cognito_profiles::Result;
 use cognito_profiles::model::{Group, Kind, Partition, PoolId, User};
 use cognito_profiles::ports::{
-    Backup, CallError, Cursor, Directory, Head, Import, Ledger, Listing, ListingProgress, Mapping, NewUser,
-    Observation, Outcome, Page, PageId, PoolDescription, UserFilter, Version,
+    Backup, CallError, Cursor, DeadLetter, Directory, Head, Import, Ledger, Listing, ListingProgress,
+    Mapping, NewUser, Observation, Outcome, Page, PageId, PoolDescription, UserFilter, Version,
 };
 use cognito_profiles::run::{Run, RunId};
 use cognito_profiles::time::Timestamp;
@@ -93,7 +93,7 @@ mortal! { Directory {
     describe() -> Result<PoolDescription, CallError>;
     mfa_config() -> Result<serde_json::Value, CallError>;
     provisioned_limit(category: &str) -> Result<Option<f64>, CallError>;
-    list_users(filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError>;
+    list_users(filter: &UserFilter, limit: u8, token: Option<&str>) -> Result<Page<User>, CallError>;
     list_groups(token: Option<&str>) -> Result<Page<Group>, CallError>;
     get_group(name: &str) -> Result<Group, CallError>;
     list_members(group: &str, token: Option<&str>) -> Result<Page<User>, CallError>;
@@ -141,6 +141,7 @@ mortal! { Ledger {
     open(run: &RunId, listings: &[Listing]) -> Result<()>;
     listings(run: &RunId) -> Result<Vec<ListingProgress>>;
     listing(run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>>;
+    mark_sent(run: &RunId, listings: &[Listing]) -> Result<()>;
     advance(run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()>;
     count_page(run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()>;
     count_seen(run: &RunId, seen: &[(Partition, String)]) -> Result<()>;
@@ -148,5 +149,8 @@ mortal! { Ledger {
     users_seen(run: &RunId) -> Result<u64>;
     put_gone(run: &RunId, partition: &Partition, keys: &[String]) -> Result<()>;
     gone(run: &RunId) -> Result<u64>;
+    put_dead_letter(run: &RunId, letter: &DeadLetter) -> Result<()>;
+    remove_dead_letter(run: &RunId, letter: &DeadLetter) -> Result<()>;
+    dead_letters(run: &RunId) -> Result<Vec<DeadLetter>>;
     clear(run: &RunId) -> Result<()>;
 } }

@@ -138,8 +138,13 @@ impl Directory for SimDirectory {
         Ok(answer["Limit"]["ProvisionedLimitValue"].as_f64())
     }
 
-    async fn list_users(&self, filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError> {
-        let body = json!({"Filter": filter.expression(), "PaginationToken": token, "Limit": 60});
+    async fn list_users(
+        &self,
+        filter: &UserFilter,
+        limit: u8,
+        token: Option<&str>,
+    ) -> Result<Page<User>, CallError> {
+        let body = json!({"Filter": filter.expression(), "PaginationToken": token, "Limit": limit});
         let answer = self.call(Operation::ListUsers, without_nulls(body)).await?;
         Ok(page(&answer, "Users", "PaginationToken", user))
     }

@@ -1,11 +1,11 @@
 use futures::try_join;
 
 use super::Exporter;
-use crate::Result;
 use crate::model::{Partition, Record};
 use crate::ports::{Fault, Listing, Observation, PoolDescription};
 use crate::run::{Run, RunId, RunStatus};
 use crate::settings::Settings;
+use crate::{Error, Result};
 
 /// A run that was interrupted is continued if it began at most so long ago; what it saw is
 /// then too old to be called one picture of the pool.
@@ -21,11 +21,44 @@ const HEX_DIGITS: &str = "0123456789abcdef";
 impl Exporter {
     /// Checks the pool, then begins a run or takes up the one that was interrupted.
     pub async fn begin(&self) -> Result<Run> {
-        let (description, mfa_config) = try_join!(self.describe(), self.mfa_config())?;
+        let pool = self.look_at_pool().await?;
         let run = match self.interrupted_run().await? {
             Some(run) => self.continued(run).await?,
-            None => self.new_run(description.estimated_users).await?,
+            None => {
+                let id = RunId::generate(self.clock.now(), self.clock.random());
+                self.new_run(id, pool.0.estimated_users).await?
+            }
         };
+        self.prepare(run, pool).await
+    }
+
+    /// Checks the pool, then begins the run of this id, or takes it up if it was begun already.
+    /// Any other run that has not ended is failed: whoever calls this holds the pool's lock.
+    pub async fn begin_as(&self, id: &RunId) -> Result<Run> {
+        let pool = self.look_at_pool().await?;
+        let mut begun = None;
+        for run in self.backup.runs(Some(self.pool())).await? {
+            if run.id == *id {
+                begun = Some(run);
+            } else if run.status == RunStatus::Running {
+                self.fail(run, "its workflow was stopped before the run ended").await?;
+            }
+        }
+        let run = match begun {
+            Some(run) if run.status == RunStatus::Running => self.continued(run).await?,
+            Some(run) => return Err(Error::RunBroken(format!("run {} has ended already", run.id))),
+            None => self.new_run(id.clone(), pool.0.estimated_users).await?,
+        };
+        self.prepare(run, pool).await
+    }
+
+    async fn look_at_pool(&self) -> Result<(PoolDescription, serde_json::Value)> {
+        try_join!(self.describe(), self.mfa_config())
+    }
+
+    /// Saves the pool's settings, and opens the run's first listings.
+    async fn prepare(&self, run: Run, pool: (PoolDescription, serde_json::Value)) -> Result<Run> {
+        let (description, mfa_config) = pool;
         self.save_settings(&run, description.settings(mfa_config)).await?;
         if self.ledger.listings(&run.id).await?.is_empty() {
             let mut listings = vec![Listing::Groups];
@@ -91,14 +124,14 @@ impl Exporter {
         Ok(run)
     }
 
-    async fn new_run(&self, estimated_users: u64) -> Result<Run> {
+    async fn new_run(&self, id: RunId, estimated_users: u64) -> Result<Run> {
         let earlier = self.backup.runs(Some(self.pool())).await?;
         // Later than all earlier runs, even when the clock was set back: times order versions.
         let ends = earlier.iter().filter_map(|run| run.ended_at);
         let latest = ends.chain(self.backup.latest(self.pool()).await?).max();
         let started_at = latest.map_or(self.clock.now(), |time| time.next().max(self.clock.now()));
         let run = Run {
-            id: RunId::generate(started_at, self.clock.random()),
+            id,
             pool: self.pool().clone(),
             status: RunStatus::Running,
             started_at,

@@ -1,6 +1,14 @@
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::Exporter;
-use crate::ports::{CallError, Cursor, Fault, Listing, Page, PageId, PageMessage, PageRecords, UserFilter};
+use crate::model::{Partition, Shard, User};
+use crate::ports::{
+    CallError, Cursor, Fault, Listing, PAGE_SIZE, Page, PageId, PageMessage, PageRecords, UserFilter,
+};
 use crate::progress::Stage;
+use crate::read::CHUNK;
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -8,45 +16,153 @@ use crate::{Error, Result};
 /// A token lives for an hour, so each time stands for an interruption of that length.
 const MOST_RESTARTS: u32 = 10;
 
+/// The cursor is written down after so many pages, and where reading stops. A crash reads so
+/// many again at most.
+const COMMIT_EVERY: u64 = 5;
+
+/// How many look-ups of missing users are on their way at once; the rate is the limit.
+const PARALLEL_LOOKUPS: usize = 32;
+
+/// How far a listing was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// To its end.
+    Ended,
+    /// As far as time allowed; the cursor says where it goes on.
+    Interrupted,
+}
+
 impl Exporter {
-    /// Reads one listing from where it was left to its end. Each page is sent before the
-    /// cursor moves: a crash in between sends it again, and loses nothing.
-    pub async fn list_pages(&self, run: &Run, listing: &Listing) -> Result<()> {
-        let Some(progress) = self.ledger.listing(&run.id, listing).await? else { return Ok(()) };
+    /// Reads one listing from where it was left, to its end or until the clock's `elapsed()`
+    /// is `deadline`. Each page is sent before the cursor moves: a crash in between sends it
+    /// again, and loses nothing.
+    pub async fn list_pages(
+        &self,
+        run: &Run,
+        listing: &Listing,
+        deadline: Option<Duration>,
+    ) -> Result<Listed> {
+        let Some(progress) = self.ledger.listing(&run.id, listing).await? else { return Ok(Listed::Ended) };
         let mut cursor = progress.cursor;
+        let mut limit = PAGE_SIZE;
         while !cursor.ended {
-            let observed_at = self.observed_at(run);
-            match self.fetch(listing, cursor.token.as_deref()).await {
-                Ok(page) => {
-                    let id =
-                        PageId { listing: listing.clone(), attempt: cursor.attempt, number: cursor.pages };
-                    self.open_members_of(run, &page.records).await?;
-                    self.send(run, id, observed_at, page.records).await?;
-                    cursor = next(&cursor, page.next);
-                }
-                Err(error) => cursor = self.after_refusal(run, listing, &cursor, error).await?,
+            if deadline.is_some_and(|deadline| self.clock.elapsed() >= deadline) {
+                self.ledger.advance(&run.id, listing, &cursor).await?;
+                return Ok(Listed::Interrupted);
             }
-            self.ledger.advance(&run.id, listing, &cursor).await?;
+            let attempt = cursor.attempt;
+            cursor = match self.list_page(run, listing, &cursor, limit).await {
+                // Fewer users of the largest kind fit one message.
+                Err(Error::PageTooLarge { .. }) if limit > 1 && listing.is_of_users() => {
+                    limit /= 2;
+                    continue;
+                }
+                next => next?,
+            };
+            limit = PAGE_SIZE;
+            if cursor.ended || cursor.attempt != attempt || cursor.pages % COMMIT_EVERY == 0 {
+                self.ledger.advance(&run.id, listing, &cursor).await?;
+            }
         }
-        Ok(())
+        Ok(Listed::Ended)
     }
 
-    async fn fetch(&self, listing: &Listing, token: Option<&str>) -> Result<Fetched, CallError> {
-        let by_sub = |digits: &String| UserFilter::StartsWith("sub", digits.clone());
-        Ok(match listing {
-            Listing::Groups => Fetched::of(self.directory.list_groups(token).await?, PageRecords::Groups),
-            Listing::Users => {
-                Fetched::of(self.directory.list_users(&UserFilter::All, token).await?, PageRecords::Users)
+    /// Reads and sends one page. Returns where the listing goes on.
+    async fn list_page(&self, run: &Run, listing: &Listing, cursor: &Cursor, limit: u8) -> Result<Cursor> {
+        let observed_at = self.observed_at(run);
+        let token = cursor.token.as_deref();
+        let fetched = match listing {
+            Listing::Missing(shard) => Ok(self.look_up_missing(run, shard, token).await?),
+            _ => self.fetch(listing, limit, token).await,
+        };
+        match fetched {
+            Ok(page) => {
+                let id = PageId { listing: listing.clone(), attempt: cursor.attempt, number: cursor.pages };
+                self.open_members_of(run, &page.records).await?;
+                self.send(run, id, observed_at, page.records).await?;
+                Ok(next(cursor, page.next))
             }
-            Listing::UsersBySub(digits) => {
-                Fetched::of(self.directory.list_users(&by_sub(digits), token).await?, PageRecords::Users)
-            }
+            Err(error) => self.after_refusal(run, listing, cursor, error).await,
+        }
+    }
+
+    async fn fetch(&self, listing: &Listing, limit: u8, token: Option<&str>) -> Result<Fetched, CallError> {
+        let users = async |filter| {
+            let page = self.directory.list_users(&filter, limit, token).await?;
+            Ok(Fetched::of(page, PageRecords::Users))
+        };
+        match listing {
+            Listing::Groups => Ok(Fetched::of(self.directory.list_groups(token).await?, PageRecords::Groups)),
+            Listing::Users => users(UserFilter::All).await,
+            Listing::UsersBySub(lead) => users(UserFilter::StartsWith("sub", lead.clone())).await,
             Listing::Members(group) | Listing::MembersAgain(group) => {
-                Fetched::of(self.directory.list_members(group, token).await?, |users| {
+                Ok(Fetched::of(self.directory.list_members(group, token).await?, |users| {
                     PageRecords::Members(users.into_iter().map(|user| (user.sub, user.username)).collect())
-                })
+                }))
             }
-        })
+            // Cognito lists no such thing: these users are looked up one by one.
+            Listing::Missing(_) => Ok(Fetched { records: PageRecords::Users(Vec::new()), next: None }),
+        }
+    }
+
+    /// Looks up the next users of a shard that are stored, and that no listing found. The page
+    /// holds those who are there after all; its token is the key of the last one looked up.
+    async fn look_up_missing(&self, run: &Run, shard: &Shard, after: Option<&str>) -> Result<Fetched> {
+        let missing = self.missing_after(run, shard, after).await?;
+        let next = missing.last().filter(|_| missing.len() == usize::from(PAGE_SIZE)).cloned();
+        self.progress.advance(Stage::Confirm, missing.len() as u64);
+        let found: Vec<Option<User>> = stream::iter(missing)
+            .map(|sub| async move { self.look_up(run, &sub).await })
+            .buffered(PARALLEL_LOOKUPS)
+            .try_collect()
+            .await?;
+        Ok(Fetched { records: PageRecords::Users(found.into_iter().flatten().collect()), next })
+    }
+
+    /// The next users of a shard that are current and were not seen; at most a page of them.
+    async fn missing_after(&self, run: &Run, shard: &Shard, after: Option<&str>) -> Result<Vec<String>> {
+        let partition = Partition::Users(shard.clone());
+        let seen = self.ledger.seen(&run.id, &partition).await?;
+        let mut after = after.map(str::to_owned);
+        let mut missing = Vec::new();
+        loop {
+            let heads = self.backup.heads(self.pool(), &partition, after.as_deref(), CHUNK).await?;
+            let more = heads.len() == CHUNK;
+            after = heads.last().map(|head| head.key.clone());
+            missing.extend(
+                heads.into_iter().map(|head| head.key).filter(|key| seen.binary_search(key).is_err()),
+            );
+            if missing.len() >= usize::from(PAGE_SIZE) || !more {
+                missing.truncate(PAGE_SIZE.into());
+                return Ok(missing);
+            }
+        }
+    }
+
+    /// The user with this `sub`, if it is still in the pool.
+    async fn look_up(&self, run: &Run, sub: &str) -> Result<Option<User>> {
+        for attribute in ["sub", "username"] {
+            let filter = UserFilter::Equals(attribute, sub.to_owned());
+            let found = match self.directory.find_users(&filter).await {
+                Ok(found) => found,
+                // Cognito will not look for such a text: then nothing confirms that the user is
+                // gone, and so they count as seen, as stored.
+                Err(error) if error.is_invalid() => {
+                    self.ledger.count_seen(&run.id, &[(Partition::of_user(sub), sub.to_owned())]).await?;
+                    return Ok(None);
+                }
+                Err(error) => return Err(self.directory.explain(error)),
+            };
+            // A service that answers with others than asked for must not hide that this one is
+            // gone. Who has no `sub` is stored, and found, by username.
+            if let Some(user) = found.into_iter().find(|user| user.sub == sub) {
+                return Ok(Some(user));
+            }
+            if !Partition::of_user(sub).is_of_odd_subs() {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     async fn send(

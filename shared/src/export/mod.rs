@@ -25,6 +25,7 @@ use crate::run::Run;
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
+pub use list::Listed;
 pub use reconcile::Verdict;
 pub use shrink::ShrinkGuard;
 pub use write::Writer;
@@ -115,11 +116,15 @@ impl Exporter {
             if open.iter().any(|listing| matches!(listing, Listing::Members(_) | Listing::MembersAgain(_))) {
                 self.progress.begin(Stage::Members, None);
             }
+            if open.iter().any(|listing| matches!(listing, Listing::Missing(_))) {
+                self.progress.begin(Stage::Confirm, None);
+            }
             self.list_in_parallel(run, open).await?;
         }
         self.progress.end(Stage::Users);
         self.progress.end(Stage::Groups);
         self.progress.end(Stage::Members);
+        self.progress.end(Stage::Confirm);
         Ok(())
     }
 
@@ -131,11 +136,11 @@ impl Exporter {
         loop {
             for listing in waiting.by_ref().take(PARALLEL_LISTINGS - tasks.len()) {
                 let (hand, run) = (self.clone(), run.clone());
-                tasks.spawn(async move { hand.list_pages(&run, &listing).await });
+                tasks.spawn(async move { hand.list_pages(&run, &listing, None).await });
             }
             match tasks.join_next().await {
                 None => return Ok(()),
-                Some(Ok(listed)) => listed?,
+                Some(Ok(listed)) => drop(listed?),
                 Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Some(Err(_)) => {}
             }

@@ -5,13 +5,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{Exporter, ShrinkGuard};
 use crate::Result;
 use crate::model::{Partition, Record};
-use crate::ports::{Fault, Listing, Observation, UserFilter};
+use crate::ports::{Fault, Listing, Observation};
 use crate::progress::Stage;
 use crate::read::CHUNK;
 use crate::run::{Run, Totals};
 
-/// How many look-ups of missing users are on their way at once; the rate is the limit.
-const PARALLEL_LOOKUPS: usize = 32;
+/// How many partitions are compared at once: a pool of 10,000 groups has 170,000, most of them
+/// small.
+const PARALLEL_PARTITIONS: usize = 32;
 
 /// What came of comparing a run with what is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +27,24 @@ pub enum Verdict {
 
 impl Exporter {
     /// Compares what the run saw with what is stored, and closes what is gone: once the shrink
-    /// guard allows it, and once a second look confirms it.
+    /// guard allows it, and once a second look confirmed it.
     pub async fn reconcile(&self, run: &Run, guard: &ShrinkGuard) -> Result<Verdict> {
         self.progress.begin(Stage::Reconcile, None);
         let mut incomplete = Vec::new();
         let verdict = self.compare(run, guard, &mut incomplete).await?;
-        let verdict = match verdict {
-            Verdict::Reconciled => self.close_gone(run, incomplete).await?,
-            other => other,
-        };
-        self.progress.end(Stage::Confirm);
+        if verdict == Verdict::Reconciled {
+            for partition in &incomplete {
+                let (_, missing) = self.missing(run, partition).await?;
+                self.close(run, partition, &missing).await?;
+            }
+        }
         self.progress.end(Stage::Reconcile);
         Ok(verdict)
     }
 
     /// Finds what is missing, without changing anything that is stored. Notes which partitions
-    /// miss something.
+    /// miss something: users, then memberships, and groups last, so that a group is closed only
+    /// after its memberships.
     async fn compare(
         &self,
         run: &Run,
@@ -52,29 +55,50 @@ impl Exporter {
         let guard = &ShrinkGuard { allow: guard.allow || self.ledger.gone(&run.id).await? > 0, ..*guard };
         let mut stored = Totals::default();
         let mut gone = Totals::default();
-        for partition in Partition::users() {
-            let (current, missing) = self.missing(run, &partition).await?;
-            stored.users += current;
-            gone.users += missing.len() as u64;
-            if !missing.is_empty() {
-                incomplete.push(partition);
-            }
-        }
+        (stored.users, gone.users) = self.compare_users(run, incomplete).await?;
         let (groups, missing_groups) = self.missing(run, &Partition::Groups).await?;
-        stored.groups = groups;
-        gone.groups = missing_groups.len() as u64;
+        (stored.groups, gone.groups) = (groups, missing_groups.len() as u64);
         if let Some(objection) = guard.objection(&stored, &gone) {
             return Ok(Verdict::Held(objection));
         }
-        if self.find_missed_groups(run, &missing_groups).await? {
+        let look_up: Vec<Listing> = incomplete.iter().filter_map(look_up_of).collect();
+        if self.open_new(run, look_up).await? || self.find_missed_groups(run, &missing_groups).await? {
             return Ok(Verdict::ListMore);
         }
         if self.compare_members(run, &missing_groups, &mut stored, &mut gone, incomplete).await? {
             return Ok(Verdict::ListMore);
         }
-        // Last, so that a group is closed only after its memberships.
         incomplete.push(Partition::Groups);
         Ok(guard.objection(&stored, &gone).map_or(Verdict::Reconciled, Verdict::Held))
+    }
+
+    /// How many users are current, and how many of them the run did not see.
+    async fn compare_users(&self, run: &Run, incomplete: &mut Vec<Partition>) -> Result<(u64, u64)> {
+        let (mut stored, mut gone) = (0, 0);
+        let mut compared = stream::iter(Partition::users())
+            .map(|partition| async move { Ok((self.missing(run, &partition).await?, partition)) })
+            .buffered(PARALLEL_PARTITIONS);
+        while let Some(((current, missing), partition)) = compared.try_next().await? {
+            stored += current;
+            gone += missing.len() as u64;
+            if !missing.is_empty() {
+                incomplete.push(partition);
+            }
+        }
+        Ok((stored, gone))
+    }
+
+    /// Opens those of these listings that the run does not have yet. Returns whether there is
+    /// one.
+    async fn open_new(&self, run: &Run, mut listings: Vec<Listing>) -> Result<bool> {
+        if listings.is_empty() {
+            return Ok(false);
+        }
+        let opened: BTreeSet<Listing> =
+            self.ledger.listings(&run.id).await?.into_iter().map(|progress| progress.listing).collect();
+        listings.retain(|listing| !opened.contains(listing));
+        self.ledger.open(&run.id, &listings).await?;
+        Ok(!listings.is_empty())
     }
 
     /// How many records of a partition are current, and the keys of those the run did not see.
@@ -130,29 +154,35 @@ impl Exporter {
         incomplete: &mut Vec<Partition>,
     ) -> Result<bool> {
         let mut again = Vec::new();
-        for group in self.backup.group_names(self.pool()).await? {
-            let group_is_gone = missing_groups.contains(&group);
-            let mut missed = 0;
-            for partition in Partition::members(&group) {
-                let (current, missing) = self.missing(run, &partition).await?;
-                stored.memberships += current;
-                if !group_is_gone {
-                    missed += self.of_users_seen(run, &missing).await?;
-                }
-                if !missing.is_empty() {
-                    incomplete.push(partition);
-                }
-            }
-            if missed > 0 {
-                gone.memberships += missed;
-                again.push(Listing::MembersAgain(group));
+        let groups = self.backup.group_names(self.pool()).await?;
+        let mut compared = stream::iter(groups)
+            .map(|group| self.compare_group(run, missing_groups, group))
+            .buffered(PARALLEL_PARTITIONS);
+        while let Some(compared) = compared.try_next().await? {
+            stored.memberships += compared.current;
+            incomplete.extend(compared.incomplete);
+            if compared.missed > 0 {
+                gone.memberships += compared.missed;
+                again.push(Listing::MembersAgain(compared.group));
             }
         }
-        let opened: BTreeSet<Listing> =
-            self.ledger.listings(&run.id).await?.into_iter().map(|progress| progress.listing).collect();
-        again.retain(|listing| !opened.contains(listing));
-        self.ledger.open(&run.id, &again).await?;
-        Ok(!again.is_empty())
+        self.open_new(run, again).await
+    }
+
+    async fn compare_group(&self, run: &Run, missing_groups: &[String], group: String) -> Result<Compared> {
+        let group_is_gone = missing_groups.contains(&group);
+        let mut compared = Compared { current: 0, missed: 0, incomplete: Vec::new(), group };
+        for partition in Partition::members(&compared.group) {
+            let (current, missing) = self.missing(run, &partition).await?;
+            compared.current += current;
+            if !group_is_gone {
+                compared.missed += self.of_users_seen(run, &missing).await?;
+            }
+            if !missing.is_empty() {
+                compared.incomplete.push(partition);
+            }
+        }
+        Ok(compared)
     }
 
     /// How many of these users the run saw.
@@ -165,72 +195,6 @@ impl Exporter {
             count += in_partition.filter(|sub| seen.binary_search(sub).is_ok()).count() as u64;
         }
         Ok(count)
-    }
-
-    /// Closes what is gone: users first. If a look-up found someone the listing missed, the
-    /// memberships are compared again before any is closed.
-    async fn close_gone(&self, run: &Run, incomplete: Vec<Partition>) -> Result<Verdict> {
-        let (users, others): (Vec<_>, Vec<_>) =
-            incomplete.into_iter().partition(|partition| matches!(partition, Partition::Users(_)));
-        let mut found = false;
-        for partition in users {
-            let (_, missing) = self.missing(run, &partition).await?;
-            let missed = missing.len();
-            let gone = self.confirm_gone(run, missing).await?;
-            found |= gone.len() < missed;
-            self.close(run, &partition, &gone).await?;
-        }
-        if found {
-            return Ok(Verdict::ListMore);
-        }
-        for partition in others {
-            let (_, missing) = self.missing(run, &partition).await?;
-            self.close(run, &partition, &missing).await?;
-        }
-        Ok(Verdict::Reconciled)
-    }
-
-    /// Looks up each user directly. Whoever is still there was missed by the listing, and is
-    /// saved as seen; the others are returned.
-    async fn confirm_gone(&self, run: &Run, missing: Vec<String>) -> Result<Vec<String>> {
-        if !missing.is_empty() {
-            self.progress.begin(Stage::Confirm, None);
-        }
-        let looked_up = stream::iter(missing)
-            .map(|sub| async move { Ok((self.is_gone(run, &sub).await?, sub)) })
-            .buffered(PARALLEL_LOOKUPS);
-        looked_up.try_filter_map(async |(gone, sub)| Ok(gone.then_some(sub))).try_collect().await
-    }
-
-    async fn is_gone(&self, run: &Run, sub: &str) -> Result<bool> {
-        let observed_at = self.observed_at(run);
-        self.progress.advance(Stage::Confirm, 1);
-        for attribute in ["sub", "username"] {
-            let filter = UserFilter::Equals(attribute, sub.to_owned());
-            let found = match self.directory.find_users(&filter).await {
-                Ok(found) => found,
-                // Cognito will not look for such a text: then nothing confirms that the user is
-                // gone, and so they are not.
-                Err(error) if error.is_invalid() => return self.keep(run, sub).await,
-                Err(error) => return Err(self.directory.explain(error)),
-            };
-            // A service that answers with others than asked for must not hide that this one is
-            // gone. Who has no `sub` is stored, and found, by username.
-            if let Some(user) = found.into_iter().find(|user| user.sub == sub) {
-                self.save_seen(run, &Observation::new(&Record::User(user), observed_at)?).await?;
-                return Ok(false);
-            }
-            if !Partition::of_user(sub).is_of_odd_subs() {
-                break;
-            }
-        }
-        Ok(true)
-    }
-
-    /// Counts a user as seen, as stored.
-    async fn keep(&self, run: &Run, sub: &str) -> Result<bool> {
-        self.ledger.count_seen(&run.id, &[(Partition::of_user(sub), sub.to_owned())]).await?;
-        Ok(false)
     }
 
     async fn save_seen(&self, run: &Run, observation: &Observation) -> Result<()> {
@@ -246,5 +210,24 @@ impl Exporter {
         }
         self.ledger.put_gone(&run.id, partition, keys).await?;
         self.backup.close(self.pool(), partition, keys, self.observed_at(run)).await
+    }
+}
+
+/// What came of comparing the memberships of one group.
+struct Compared {
+    group: String,
+    /// How many are current.
+    current: u64,
+    /// How many are missing, though their user was seen.
+    missed: u64,
+    /// The partitions that miss something.
+    incomplete: Vec<Partition>,
+}
+
+/// The listing that looks up the missing users of a partition.
+fn look_up_of(partition: &Partition) -> Option<Listing> {
+    match partition {
+        Partition::Users(shard) => Some(Listing::Missing(shard.clone())),
+        _ => None,
     }
 }

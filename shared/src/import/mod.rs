@@ -152,7 +152,10 @@ impl Importer {
     async fn target_is_empty(&self) -> Result<bool> {
         let mut token = None;
         loop {
-            let page = self.directory.list_users(&crate::ports::UserFilter::All, token.as_deref()).await;
+            let page = self
+                .directory
+                .list_users(&crate::ports::UserFilter::All, crate::ports::PAGE_SIZE, token.as_deref())
+                .await;
             let page = page.map_err(|error| self.directory.explain(error))?;
             if !page.items.is_empty() {
                 return Ok(false);

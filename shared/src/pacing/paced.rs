@@ -9,7 +9,7 @@ use super::{Category, Pacer};
 use crate::Error;
 use crate::model::{Group, PoolId, User};
 use crate::ports::{
-    CallError, Clock, Directory, Fault, NewUser, Operation, Page, PoolDescription, UserFilter,
+    CallError, Clock, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter,
 };
 
 /// A call that keeps failing is given up after so many tries: about two minutes. A throttled
@@ -130,9 +130,10 @@ impl Paced {
     pub async fn list_users(
         &self,
         filter: &UserFilter,
+        limit: u8,
         token: Option<&str>,
     ) -> Result<Page<User>, CallError> {
-        self.call(Operation::ListUsers, || self.inner.list_users(filter, token)).await
+        self.call(Operation::ListUsers, || self.inner.list_users(filter, limit, token)).await
     }
 
     pub async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError> {
@@ -192,7 +193,7 @@ impl Paced {
         let mut found = Vec::new();
         let mut token = None;
         loop {
-            let page = self.list_users(filter, token.as_deref()).await?;
+            let page = self.list_users(filter, PAGE_SIZE, token.as_deref()).await?;
             found.extend(page.items);
             match page.next {
                 None => return Ok(found),

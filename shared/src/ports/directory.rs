@@ -6,6 +6,9 @@ use async_trait::async_trait;
 use crate::model::{Group, PoolId, User};
 use crate::settings::Settings;
 
+/// The most users or groups on a page (API Reference: ListUsers, ListUsersInGroup, ListGroups).
+pub const PAGE_SIZE: u8 = 60;
+
 /// One user pool. Every method is one attempt of one call to Cognito; pacing and retries are
 /// [`crate::pacing::Paced`]'s.
 #[async_trait]
@@ -26,8 +29,13 @@ pub trait Directory: Send + Sync {
     /// category, by its name.
     async fn provisioned_limit(&self, category: &str) -> Result<Option<f64>, CallError>;
 
-    /// `ListUsers`: a page of at most 60 users.
-    async fn list_users(&self, filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError>;
+    /// `ListUsers`: a page of at most `limit` users, of 1 to [`PAGE_SIZE`].
+    async fn list_users(
+        &self,
+        filter: &UserFilter,
+        limit: u8,
+        token: Option<&str>,
+    ) -> Result<Page<User>, CallError>;
 
     /// `ListGroups`: a page of at most 60 groups.
     async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError>;

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::model::Partition;
+use crate::model::{Partition, Shard};
 use crate::run::RunId;
+use crate::time::Timestamp;
 
 /// Counts exactly what one run has listed, sent, written and seen.
 ///
@@ -20,6 +21,9 @@ pub trait Ledger: Send + Sync {
 
     /// One listing, if it was opened.
     async fn listing(&self, run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>>;
+
+    /// Notes that these listings are handed to who reads them.
+    async fn mark_sent(&self, run: &RunId, listings: &[Listing]) -> Result<()>;
 
     /// Moves a listing's cursor, once the page before it is sent. A cursor never moves back:
     /// one of an earlier attempt, or with fewer pages, is ignored.
@@ -46,6 +50,16 @@ pub trait Ledger: Send + Sync {
     /// How many different records [`Ledger::put_gone`] recorded, over all partitions.
     async fn gone(&self, run: &RunId) -> Result<u64>;
 
+    /// Notes a message that is at its last try, or failed it. Replaces an earlier note of the
+    /// same message.
+    async fn put_dead_letter(&self, run: &RunId, letter: &DeadLetter) -> Result<()>;
+
+    /// Takes the note of a message back: its last try succeeded after all.
+    async fn remove_dead_letter(&self, run: &RunId, letter: &DeadLetter) -> Result<()>;
+
+    /// The messages noted, in any order.
+    async fn dead_letters(&self, run: &RunId) -> Result<Vec<DeadLetter>>;
+
     /// Forgets all of a run that has ended.
     async fn clear(&self, run: &RunId) -> Result<()>;
 }
@@ -64,6 +78,8 @@ pub enum Listing {
     Members(String),
     /// The members of a group once more, because the first listing missed someone.
     MembersAgain(String),
+    /// The users of one shard that no listing found, looked up one by one.
+    Missing(Shard),
 }
 
 impl Listing {
@@ -73,6 +89,7 @@ impl Listing {
             Self::Groups => "groups",
             Self::Users | Self::UsersBySub(_) => "users",
             Self::Members(_) | Self::MembersAgain(_) => "a group's members",
+            Self::Missing(_) => "missing users",
         }
     }
 
@@ -108,14 +125,17 @@ pub struct ListingProgress {
     pub listing: Listing,
     /// Where it goes on.
     pub cursor: Cursor,
-    /// How many different pages of the cursor's attempt are written.
+    /// How many of the cursor's pages are written: pages of its attempt, numbered below
+    /// `cursor.pages`.
     pub written: u64,
+    /// Whether it was handed to who reads it.
+    pub sent: bool,
 }
 
 impl ListingProgress {
     /// Whether the listing came to its end and every page of it is written.
     pub const fn is_done(&self) -> bool {
-        self.cursor.ended && self.written >= self.cursor.pages
+        self.cursor.ended && self.written == self.cursor.pages
     }
 }
 
@@ -128,4 +148,17 @@ pub struct PageId {
     pub attempt: u32,
     /// Its number in the attempt, from 0.
     pub number: u64,
+}
+
+/// A message that is at its last try, or failed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The listing it is about.
+    pub listing: Listing,
+    /// The page it carries; none if it asks for the listing to be read.
+    pub page: Option<PageId>,
+    /// The stable name of the error it met ([`crate::Error::kind`]); none while it is tried.
+    pub error: Option<String>,
+    /// When the try began.
+    pub at: Timestamp,
 }

@@ -5,6 +5,7 @@ mod backup;
 mod clock;
 mod directory;
 mod ledger;
+mod lock;
 mod queue;
 
 pub use backup::{
@@ -12,6 +13,9 @@ pub use backup::{
     Version,
 };
 pub use clock::Clock;
-pub use directory::{CallError, Directory, Fault, NewUser, Operation, Page, PoolDescription, UserFilter};
-pub use ledger::{Cursor, Ledger, Listing, ListingProgress, PageId};
-pub use queue::{PageMessage, PageRecords, Queue};
+pub use directory::{
+    CallError, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter,
+};
+pub use ledger::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
+pub use lock::{Lease, Lock};
+pub use queue::{ListMessage, PageMessage, PageRecords, Queue};

@@ -1,17 +1,33 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::PageId;
+use super::{Listing, PageId};
 use crate::Result;
 use crate::model::{Group, PoolId, User};
 use crate::run::RunId;
 use crate::time::Timestamp;
 
-/// Carries pages from who lists to who writes.
+/// Carries listings to who reads them, and pages from there to who writes them. Either may
+/// arrive twice, late, or out of order.
 #[async_trait]
 pub trait Queue: Send + Sync {
+    /// Once this returns, these messages are held durably.
+    async fn send_listings(&self, messages: &[ListMessage]) -> Result<()>;
+
     /// Once this returns, the page's effect will not be lost: it is held durably, or done.
+    /// [`crate::Error::PageTooLarge`] if no message can hold it.
     async fn send_page(&self, page: PageMessage) -> Result<()>;
+}
+
+/// Listings to read, one after another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListMessage {
+    /// The pool.
+    pub pool: PoolId,
+    /// The run.
+    pub run: RunId,
+    /// The listings; those already read are passed over.
+    pub listings: Vec<Listing>,
 }
 
 /// One page of a listing, to be compared with what is stored.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cognito_profiles::model::{Partition, Shard};
-use cognito_profiles::ports::{Cursor, Ledger, Listing, ListingProgress, PageId};
+use cognito_profiles::ports::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
 
-use super::{hostile_keys, later_run, run, users};
+use super::{at, hostile_keys, later_run, run, users};
 
 /// A ledger to test.
 pub type Store = Arc<dyn Ledger>;
@@ -19,6 +19,7 @@ pub async fn ledger_conformance<S: Ledger + 'static>(new_store: impl AsyncFn() -
         an_unknown_run_has_nothing,
         listings_keep_their_order,
         opening_again_leaves_what_is,
+        what_is_sent_stays_sent,
         a_cursor_moves_on_and_never_back,
         a_page_counts_once,
         pages_count_for_their_attempt,
@@ -27,6 +28,7 @@ pub async fn ledger_conformance<S: Ledger + 'static>(new_store: impl AsyncFn() -
         what_was_seen_is_in_order_and_once,
         users_are_counted_once,
         what_is_gone_is_kept,
+        dead_letters_are_replaced_and_taken_back,
         clearing_forgets_one_run,
         ten_thousand_seen,
         many_writers_count_exactly,
@@ -75,6 +77,7 @@ pub async fn listings_keep_their_order(store: Store) {
         listing: listing.clone(),
         cursor: Cursor::default(),
         written: 0,
+        sent: false,
     };
     assert_eq!(store.listings(&run()).await.unwrap(), listings.iter().map(new).collect::<Vec<_>>());
     for listing in &listings {
@@ -97,6 +100,24 @@ pub async fn opening_again_leaves_what_is(store: Store) {
         [&Listing::Users, &Listing::Groups, &members]
     );
     assert_eq!((&listings[0].cursor, listings[0].written), (&cursor(0, 1, Some("t"), false), 1));
+}
+
+/// Whatever else happens to the listing; of its run only; and only if it was opened.
+pub async fn what_is_sent_stays_sent(store: Store) {
+    store.mark_sent(&run(), &[Listing::Users]).await.unwrap();
+    assert_eq!(store.listing(&run(), &Listing::Users).await.unwrap(), None);
+    for run in [run(), later_run()] {
+        store.open(&run, &[Listing::Users, Listing::Groups]).await.unwrap();
+    }
+    store.mark_sent(&run(), &[Listing::Users, Listing::Members("unknown".to_owned())]).await.unwrap();
+    store.mark_sent(&run(), &[]).await.unwrap();
+    store.advance(&run(), &Listing::Users, &cursor(0, 1, Some("t"), false)).await.unwrap();
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    store.mark_sent(&run(), &[Listing::Users]).await.unwrap();
+    let sent: Vec<bool> = store.listings(&run()).await.unwrap().iter().map(|listing| listing.sent).collect();
+    assert_eq!(sent, [true, false]);
+    assert_eq!(progress(&store, &Listing::Users).await.cursor.pages, 1);
+    assert!(!store.listing(&later_run(), &Listing::Users).await.unwrap().unwrap().sent);
 }
 
 /// Not to an earlier attempt, not to fewer pages, not away from the end; of its run only.
@@ -146,6 +167,9 @@ pub async fn a_page_counts_once(store: Store) {
         store.count_page(&run(), &page(&Listing::Users, 0, number), &seen(&["ab1"])).await.unwrap();
     }
     store.count_page(&run(), &page(&like, 0, 0), &[]).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 0, "none of them is the cursor's yet");
+    store.advance(&run(), &Listing::Users, &cursor(0, 3, Some("t"), false)).await.unwrap();
+    store.advance(&run(), &like, &cursor(0, 1, None, true)).await.unwrap();
     assert_eq!(progress(&store, &Listing::Users).await.written, 2);
     assert_eq!(progress(&store, &like).await.written, 1);
     let written: Vec<u64> =
@@ -160,9 +184,11 @@ pub async fn pages_count_for_their_attempt(store: Store) {
     for number in 0..3 {
         store.count_page(&run(), &page(&Listing::Users, 0, number), &seen(&["ab1"])).await.unwrap();
     }
-    store.advance(&run(), &Listing::Users, &cursor(1, 0, None, false)).await.unwrap();
+    store.advance(&run(), &Listing::Users, &cursor(0, 3, Some("t"), false)).await.unwrap();
+    assert_eq!(progress(&store, &Listing::Users).await.written, 3);
+    store.advance(&run(), &Listing::Users, &cursor(1, 2, Some("t"), false)).await.unwrap();
     assert_eq!(progress(&store, &Listing::Users).await.written, 0);
-    store.count_page(&run(), &page(&Listing::Users, 0, 7), &[]).await.unwrap();
+    store.count_page(&run(), &page(&Listing::Users, 0, 1), &[]).await.unwrap();
     store.count_page(&run(), &page(&Listing::Users, 1, 0), &seen(&["ab2"])).await.unwrap();
     assert_eq!(progress(&store, &Listing::Users).await.written, 1);
     assert_eq!(store.seen(&run(), &users()).await.unwrap(), ["ab1", "ab2"], "seen is seen");
@@ -177,6 +203,8 @@ pub async fn pages_may_be_written_before_the_cursor_moves(store: Store) {
     assert!(!progress(&store, &Listing::Users).await.is_done());
     store.count_page(&run(), &page(&Listing::Users, 0, 1), &[]).await.unwrap();
     assert!(!progress(&store, &Listing::Users).await.is_done());
+    store.count_page(&run(), &page(&Listing::Users, 0, 2), &[]).await.unwrap();
+    assert!(!progress(&store, &Listing::Users).await.is_done(), "a page too many stands for none");
     store.count_page(&run(), &page(&Listing::Users, 0, 0), &[]).await.unwrap();
     assert!(progress(&store, &Listing::Users).await.is_done());
 }
@@ -187,6 +215,7 @@ pub async fn a_page_read_again_adds_what_it_shows(store: Store) {
     let page = page(&Listing::Users, 0, 0);
     store.count_page(&run(), &page, &seen(&["ab1", "ab2"])).await.unwrap();
     store.count_page(&run(), &page, &seen(&["ab2", "ab3"])).await.unwrap();
+    store.advance(&run(), &Listing::Users, &cursor(0, 1, None, true)).await.unwrap();
     assert_eq!(progress(&store, &Listing::Users).await.written, 1);
     assert_eq!(store.seen(&run(), &users()).await.unwrap(), ["ab1", "ab2", "ab3"]);
     assert_eq!(store.users_seen(&run()).await.unwrap(), 3);
@@ -253,6 +282,38 @@ pub async fn what_is_gone_is_kept(store: Store) {
     assert_eq!(store.seen(&run(), &users()).await.unwrap(), Vec::<String>::new());
 }
 
+/// Each message has one note: the latest.
+pub async fn dead_letters_are_replaced_and_taken_back(store: Store) {
+    assert_eq!(store.dead_letters(&run()).await.unwrap(), []);
+    let letter = |listing: &Listing, number: Option<u64>, error: Option<&str>| DeadLetter {
+        listing: listing.clone(),
+        page: number.map(|number| page(listing, 0, number)),
+        error: error.map(str::to_owned),
+        at: at(5),
+    };
+    let members = Listing::Members("#\u{1f600}".to_owned());
+    let letters = [
+        letter(&Listing::Users, None, None),
+        letter(&Listing::Users, Some(0), None),
+        letter(&Listing::Users, Some(1), Some("store")),
+        letter(&members, Some(1), None),
+    ];
+    for letter in &letters {
+        store.put_dead_letter(&run(), letter).await.unwrap();
+    }
+    let failed = letter(&members, Some(1), Some("store"));
+    store.put_dead_letter(&run(), &failed).await.unwrap();
+    store.remove_dead_letter(&run(), &letters[1]).await.unwrap();
+    store.remove_dead_letter(&run(), &letters[1]).await.unwrap();
+    store.remove_dead_letter(&later_run(), &letters[0]).await.unwrap();
+    let mut found = store.dead_letters(&run()).await.unwrap();
+    found.sort_by_key(|letter| (letter.listing.clone(), letter.page.as_ref().map(|page| page.number)));
+    assert_eq!(found, [letters[0].clone(), letters[2].clone(), failed]);
+    assert_eq!(store.dead_letters(&later_run()).await.unwrap(), []);
+    store.clear(&run()).await.unwrap();
+    assert_eq!(store.dead_letters(&run()).await.unwrap(), []);
+}
+
 /// All of that run and nothing of another; and the run can be begun anew.
 pub async fn clearing_forgets_one_run(store: Store) {
     for run in [run(), later_run()] {
@@ -284,6 +345,7 @@ pub async fn ten_thousand_seen(store: Store) {
     }
     assert_eq!(store.seen(&run(), &users()).await.unwrap(), keys);
     assert_eq!(store.users_seen(&run()).await.unwrap(), 10_000);
+    store.advance(&run(), &Listing::Users, &cursor(0, 167, None, true)).await.unwrap();
     assert_eq!(progress(&store, &Listing::Users).await.written, 167);
     store.put_gone(&run(), &users(), &keys).await.unwrap();
     assert_eq!(store.gone(&run()).await.unwrap(), keys.len() as u64);

@@ -19,12 +19,9 @@ use serde_json::Value;
 pub use connect::ConnectOptions;
 
 use crate::model::{Group, PoolId, User};
-use crate::ports::{CallError, Directory, NewUser, Operation, Page, PoolDescription, UserFilter};
+use crate::ports::{CallError, Directory, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter};
 use capture::Capture;
 use fault::Sent;
-
-/// The most Cognito puts on a page.
-const PAGE_SIZE: i32 = 60;
 
 /// A user pool in Amazon Cognito. Each method is one request, without retries.
 #[derive(Clone, Debug)]
@@ -85,9 +82,14 @@ impl Directory for CognitoDirectory {
         Ok(value.filter(|rate| *rate > 0).map(f64::from))
     }
 
-    async fn list_users(&self, filter: &UserFilter, token: Option<&str>) -> Result<Page<User>, CallError> {
+    async fn list_users(
+        &self,
+        filter: &UserFilter,
+        limit: u8,
+        token: Option<&str>,
+    ) -> Result<Page<User>, CallError> {
         let sent = Sent::page(Operation::ListUsers, token);
-        let call = self.client.list_users().user_pool_id(self.id()).limit(PAGE_SIZE);
+        let call = self.client.list_users().user_pool_id(self.id()).limit(limit.into());
         let call = call
             .set_filter(filter.expression())
             .set_pagination_token(convert::present(token.map(ToOwned::to_owned)));
@@ -97,7 +99,7 @@ impl Directory for CognitoDirectory {
 
     async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError> {
         let sent = Sent::page(Operation::ListGroups, token);
-        let call = self.client.list_groups().user_pool_id(self.id()).limit(PAGE_SIZE);
+        let call = self.client.list_groups().user_pool_id(self.id()).limit(PAGE_SIZE.into());
         let call = call.set_next_token(convert::present(token.map(ToOwned::to_owned)));
         let answer = call.send().await.map_err(|error| sent.error(&error))?;
         convert::group_page(answer.groups, answer.next_token).ok_or_else(|| sent.unreadable())
@@ -113,7 +115,8 @@ impl Directory for CognitoDirectory {
     async fn list_members(&self, group: &str, token: Option<&str>) -> Result<Page<User>, CallError> {
         let sent = Sent::page(Operation::ListUsersInGroup, token);
         let call = self.client.list_users_in_group().user_pool_id(self.id()).group_name(group);
-        let call = call.limit(PAGE_SIZE).set_next_token(convert::present(token.map(ToOwned::to_owned)));
+        let call =
+            call.limit(PAGE_SIZE.into()).set_next_token(convert::present(token.map(ToOwned::to_owned)));
         let answer = call.send().await.map_err(|error| sent.error(&error))?;
         Ok(convert::user_page(answer.users, answer.next_token))
     }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::names::{KindNumber, Names, from_json, to_json};
 use super::seen;
 use crate::model::Partition;
-use crate::ports::{Cursor, Listing, ListingProgress, PageId};
+use crate::ports::{Cursor, DeadLetter, Listing, ListingProgress, PageId};
 use crate::run::RunId;
 
 const A_LISTING: &str = "a listing";
@@ -14,8 +14,8 @@ const A_LISTING: &str = "a listing";
 pub(super) fn open(db: &Connection, run: &RunId, listings: &[Listing]) -> Result<(), Failure> {
     let run = Names::Runs.number(db, run.as_str())?;
     let mut insert = db.prepare_cached(
-        "INSERT OR IGNORE INTO listings (run, listing, attempt, pages, token, ended)
-         VALUES (?1, ?2, 0, 0, NULL, FALSE)",
+        "INSERT OR IGNORE INTO listings (run, listing, attempt, pages, token, ended, sent)
+         VALUES (?1, ?2, 0, 0, NULL, FALSE, FALSE)",
     )?;
     for listing in listings {
         insert.execute(params![run, to_json(listing, A_LISTING)?])?;
@@ -26,9 +26,10 @@ pub(super) fn open(db: &Connection, run: &RunId, listings: &[Listing]) -> Result
 pub(super) fn listings(db: &Connection, run: &RunId) -> Result<Vec<ListingProgress>, Failure> {
     let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(Vec::new()) };
     let mut statement = db.prepare_cached(
-        "SELECT listing, attempt, pages, token, ended,
+        "SELECT listing, attempt, pages, token, ended, sent,
                 (SELECT count(*) FROM pages p
-                 WHERE p.run = l.run AND p.listing = l.listing AND p.attempt = l.attempt)
+                 WHERE p.run = l.run AND p.listing = l.listing AND p.attempt = l.attempt
+                   AND p.number < l.pages)
          FROM listings l WHERE run = ?1 ORDER BY id",
     )?;
     let mut rows = statement.query([run])?;
@@ -46,9 +47,10 @@ pub(super) fn listing(
 ) -> Result<Option<ListingProgress>, Failure> {
     let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(None) };
     let mut statement = db.prepare_cached(
-        "SELECT listing, attempt, pages, token, ended,
+        "SELECT listing, attempt, pages, token, ended, sent,
                 (SELECT count(*) FROM pages p
-                 WHERE p.run = l.run AND p.listing = l.listing AND p.attempt = l.attempt)
+                 WHERE p.run = l.run AND p.listing = l.listing AND p.attempt = l.attempt
+                   AND p.number < l.pages)
          FROM listings l WHERE run = ?1 AND listing = ?2",
     )?;
     let mut rows = statement.query(params![run, to_json(listing, A_LISTING)?])?;
@@ -64,8 +66,18 @@ fn progress(row: &Row<'_>) -> Result<ListingProgress, Failure> {
             token: row.get(3)?,
             ended: row.get(4)?,
         },
-        written: row.get::<_, i64>(5)?.cast_unsigned(),
+        sent: row.get(5)?,
+        written: row.get::<_, i64>(6)?.cast_unsigned(),
     })
+}
+
+pub(super) fn mark_sent(db: &Connection, run: &RunId, listings: &[Listing]) -> Result<(), Failure> {
+    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(()) };
+    let mut mark = db.prepare_cached("UPDATE listings SET sent = TRUE WHERE run = ?1 AND listing = ?2")?;
+    for listing in listings {
+        mark.execute(params![run, to_json(listing, A_LISTING)?])?;
+    }
+    Ok(())
 }
 
 pub(super) fn advance(
@@ -139,6 +151,35 @@ pub(super) fn gone(db: &Connection, run: &RunId) -> Result<u64, Failure> {
     Ok(count.cast_unsigned())
 }
 
+const A_MESSAGE: &str = "a message";
+
+pub(super) fn put_dead_letter(db: &Connection, run: &RunId, letter: &DeadLetter) -> Result<(), Failure> {
+    let run = Names::Runs.number(db, run.as_str())?;
+    let message = to_json(&(&letter.listing, &letter.page), A_MESSAGE)?;
+    db.prepare_cached("INSERT OR REPLACE INTO dead_letters (run, message, letter) VALUES (?1, ?2, ?3)")?
+        .execute(params![run, message, to_json(letter, A_MESSAGE)?])?;
+    Ok(())
+}
+
+pub(super) fn remove_dead_letter(db: &Connection, run: &RunId, letter: &DeadLetter) -> Result<(), Failure> {
+    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(()) };
+    let message = to_json(&(&letter.listing, &letter.page), A_MESSAGE)?;
+    db.prepare_cached("DELETE FROM dead_letters WHERE run = ?1 AND message = ?2")?
+        .execute(params![run, message])?;
+    Ok(())
+}
+
+pub(super) fn dead_letters(db: &Connection, run: &RunId) -> Result<Vec<DeadLetter>, Failure> {
+    let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(Vec::new()) };
+    let mut statement = db.prepare_cached("SELECT letter FROM dead_letters WHERE run = ?1")?;
+    let mut rows = statement.query([run])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_json(&row.get::<_, String>(0)?, A_MESSAGE)?);
+    }
+    Ok(found)
+}
+
 pub(super) fn clear(db: &Connection, run: &RunId) -> Result<(), Failure> {
     let Some(run) = Names::Runs.find(db, run.as_str())? else { return Ok(()) };
     for sql in [
@@ -146,6 +187,7 @@ pub(super) fn clear(db: &Connection, run: &RunId) -> Result<(), Failure> {
         "DELETE FROM pages WHERE run = ?1",
         "DELETE FROM seen WHERE run = ?1",
         "DELETE FROM gone WHERE run = ?1",
+        "DELETE FROM dead_letters WHERE run = ?1",
     ] {
         db.prepare_cached(sql)?.execute([run])?;
     }

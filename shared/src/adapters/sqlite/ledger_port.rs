@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::{SqliteStore, ledger, seen};
 use crate::Result;
 use crate::model::Partition;
-use crate::ports::{Cursor, Ledger, Listing, ListingProgress, PageId};
+use crate::ports::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
 use crate::run::RunId;
 
 #[async_trait]
@@ -21,6 +21,11 @@ impl Ledger for SqliteStore {
     async fn listing(&self, run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>> {
         let (run, listing) = (run.clone(), listing.clone());
         self.read(move |db| ledger::listing(db, &run, &listing)).await
+    }
+
+    async fn mark_sent(&self, run: &RunId, listings: &[Listing]) -> Result<()> {
+        let (run, listings) = (run.clone(), listings.to_vec());
+        self.write(move |db| ledger::mark_sent(db, &run, &listings)).await
     }
 
     async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()> {
@@ -56,6 +61,21 @@ impl Ledger for SqliteStore {
     async fn gone(&self, run: &RunId) -> Result<u64> {
         let run = run.clone();
         self.read(move |db| ledger::gone(db, &run)).await
+    }
+
+    async fn put_dead_letter(&self, run: &RunId, letter: &DeadLetter) -> Result<()> {
+        let (run, letter) = (run.clone(), letter.clone());
+        self.write(move |db| ledger::put_dead_letter(db, &run, &letter)).await
+    }
+
+    async fn remove_dead_letter(&self, run: &RunId, letter: &DeadLetter) -> Result<()> {
+        let (run, letter) = (run.clone(), letter.clone());
+        self.write(move |db| ledger::remove_dead_letter(db, &run, &letter)).await
+    }
+
+    async fn dead_letters(&self, run: &RunId) -> Result<Vec<DeadLetter>> {
+        let run = run.clone();
+        self.read(move |db| ledger::dead_letters(db, &run)).await
     }
 
     async fn clear(&self, run: &RunId) -> Result<()> {

@@ -83,6 +83,7 @@ CREATE TABLE listings (
     pages INTEGER NOT NULL,
     token TEXT,
     ended INTEGER NOT NULL,
+    sent INTEGER NOT NULL,       -- whether it was handed to who reads it
     UNIQUE (run, listing)
 );
 
@@ -92,6 +93,13 @@ CREATE TABLE pages (
     attempt INTEGER NOT NULL,
     number INTEGER NOT NULL,
     PRIMARY KEY (run, listing, attempt, number)
+) WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+    run INTEGER NOT NULL,
+    message TEXT NOT NULL,       -- JSON: which
+    letter TEXT NOT NULL,        -- JSON: what became of it
+    PRIMARY KEY (run, message)
 ) WITHOUT ROWID;
 
 CREATE TABLE seen (

@@ -50,7 +50,7 @@ async fn a_page_of_users_comes_as_it_is_and_the_token_goes_back() {
     let directory = wire.directory();
     let filter = UserFilter::StartsWith("sub", "a".into());
 
-    let page = directory.list_users(&filter, None).await.unwrap();
+    let page = directory.list_users(&filter, 60, None).await.unwrap();
     let user = &page.items[0];
     assert_eq!((user.sub.as_str(), user.username.as_str(), user.enabled), ("s-1", "anna", true));
     assert_eq!(user.attributes, BTreeMap::from([("email".into(), "a@x.test".into())]));
@@ -59,9 +59,9 @@ async fn a_page_of_users_comes_as_it_is_and_the_token_goes_back() {
     assert_eq!(user.mfa_options[0].delivery_medium.as_deref(), Some("SMS"));
 
     // Empty, and yet not the end.
-    let page = directory.list_users(&filter, page.next.as_deref()).await.unwrap();
+    let page = directory.list_users(&filter, 60, page.next.as_deref()).await.unwrap();
     assert_eq!((page.items.len(), page.next.as_deref()), (0, Some("t2")));
-    let page = directory.list_users(&filter, page.next.as_deref()).await.unwrap();
+    let page = directory.list_users(&filter, 60, page.next.as_deref()).await.unwrap();
     assert_eq!((page.items[0].status.as_str(), page.next), ("BRAND_NEW", None));
 
     let first = json!({"UserPoolId": POOL, "Limit": 60, "Filter": "sub ^= \"a\""});

@@ -15,7 +15,7 @@ fn answer(status: u16, code: &str, message: &str) -> Wire {
 }
 
 async fn list(wire: Wire, token: Option<&str>) -> Fault {
-    wire.directory().list_users(&UserFilter::All, token).await.unwrap_err().fault
+    wire.directory().list_users(&UserFilter::All, 60, token).await.unwrap_err().fault
 }
 
 async fn on_list(status: u16, code: &str) -> Fault {
