@@ -124,6 +124,7 @@ mortal! { Backup {
     group_names(pool: &PoolId) -> Result<Vec<String>>;
     latest(pool: &PoolId) -> Result<Option<Timestamp>>;
     put_run(run: &Run) -> Result<()>;
+    run(pool: &PoolId, id: &RunId) -> Result<Option<Run>>;
     runs(pool: Option<&PoolId>) -> Result<Vec<Run>>;
     put_import(import: &Import) -> Result<()>;
     imports(into: Option<&PoolId>) -> Result<Vec<Import>>;
