@@ -1,4 +1,4 @@
-//! The protocol over HTTP/1.1: `POST /`, the operation in a header.
+//! The protocol over HTTP/1.1: `POST /`, the operation in a header. `GET /meter` is for who judges.
 
 use std::io;
 use std::net::SocketAddr;
@@ -105,6 +105,11 @@ async fn handle(
     cognito: Arc<Cognito>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, DroppedOnPurpose> {
+    if request.method() == Method::GET && request.uri().path() == "/meter" {
+        // Numbers and names: it always can be JSON.
+        let meter = serde_json::to_vec(&cognito.meter()).unwrap_or_default();
+        return respond(Reply::Answer(meter));
+    }
     let outcome = match read(request).await {
         Ok((operation, body)) => cognito.call_now(&operation, &body),
         Err(error) => Outcome { reply: Reply::Error(error), latency: 0 },

@@ -55,6 +55,21 @@ fn start() -> (tokio::runtime::Runtime, Arc<Cognito>, String, Server) {
 }
 
 #[test]
+fn the_meter_can_be_read_meanwhile() {
+    let (_runtime, _, body, server) = start();
+    let mut client = Client::new(server.local_addr());
+    client.call("ListUsers", &body).expect("an answer");
+    for _ in 0..2 {
+        // Reading it is not metered itself.
+        let (head, meter) = client.send("GET /meter HTTP/1.1", "").expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200"));
+        let meter: serde_json::Value = serde_json::from_str(&meter).expect("JSON");
+        assert_eq!(meter["operations"]["ListUsers"]["attempts"], 1);
+        assert_eq!(meter["categories"].as_object().map(serde_json::Map::len), Some(1));
+    }
+}
+
+#[test]
 fn the_protocol_is_amazons() {
     let (_runtime, _, body, server) = start();
     let mut client = Client::new(server.local_addr());
