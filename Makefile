@@ -57,8 +57,10 @@ deny: venv ## check licences, sources and banned crates; advisories if their dat
 
 venv: $(VENV)/.installed ## make .venv, with what requirements.txt pins
 
+# requirements.txt is complete, so nothing is resolved again: older pips cannot while they check hashes.
 $(VENV)/.installed: requirements.txt
 	@python3 -c 'import ensurepip' || { echo "python3 lacks its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	python3 -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.txt
+	$(VENV)/bin/python -m pip check
 	@touch $@
