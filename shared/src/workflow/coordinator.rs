@@ -78,6 +78,19 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Its name, as the state machine writes it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Progress { .. } => "progress",
+            Self::Reconcile { .. } => "reconcile",
+            Self::Finish { .. } => "finish",
+            Self::Fail { .. } => "fail",
+        }
+    }
+}
+
 /// What a look at a run said, for the next to compare with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -3,3 +3,4 @@
 mod ministack;
 mod pipeline;
 mod sqlite;
+mod workflow;
