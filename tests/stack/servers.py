@@ -43,8 +43,8 @@ class Server:
 class MiniStack(Server):
     """An AWS emulator that we did not write (PyPI `ministack`), in memory."""
 
-    def __init__(self, program, folder, settings, port=None):
-        self.port = port or free_port()
+    def __init__(self, program, folder, settings):
+        self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.log = Path(folder) / "ministack.log"
         environment = {
@@ -87,10 +87,10 @@ class MiniStack(Server):
 class Simulator(Server):
     """Our simulated Cognito (`tests/cognito-sim`), with one filled and one empty pool."""
 
-    def __init__(self, program, folder, *options, port=0):
+    def __init__(self, program, folder, *options):
         output = Path(folder) / "simulator.log"
         with output.open("wb") as file:
-            super().__init__([program, "--port", str(port), *options], os.environ, folder, file)
+            super().__init__([program, "--port", "0", *options], os.environ, folder, file)
         begun = time.monotonic()
         while not (lines := output.read_text().splitlines()):
             if self.process.poll() is not None or time.monotonic() - begun > START_SECONDS:

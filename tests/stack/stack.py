@@ -30,8 +30,6 @@ BIN = Path(sys.executable).parent
 PACKAGES = ("export-coordinator", "list-pages", "write-pages", "cognito-sim")
 REGION, SECOND_REGION = "us-east-1", "eu-west-1"
 NAME = "backup-test"
-# Longer than any run here takes.
-RUN_SECONDS = 120
 
 
 @dataclass
@@ -50,7 +48,8 @@ class Options:
     # would have to sign the requests that it changes.
     policies: bool = True
     count_capacity: bool = False
-    ministack_port: int = None
+    # Longer than any run takes.
+    run_seconds: float = 120
 
 
 @dataclass
@@ -95,7 +94,7 @@ class Stack:
             "SFN_WAIT_SCALE": str(options.wait_scale),
             "AUTH": "true" if options.policies else "false",
         }
-        self.ministack = MiniStack(BIN / "ministack", self.folder, settings, options.ministack_port)
+        self.ministack = MiniStack(BIN / "ministack", self.folder, settings)
         self.running.append(self.ministack)
         self.proxy = Proxy(self.ministack.endpoint.removeprefix("http://"), proxy_port, options.count_capacity)
         self.running.append(self.proxy)
@@ -116,7 +115,6 @@ class Stack:
         self.s3.create_bucket(Bucket="artifacts")
         self._sam_deploy("template.yaml", NAME, REGION, {
             "PrimaryUserPoolId": self.pools[0],
-            "AdditionalUserPoolIds": ",".join(self.pools[1:]),
             **(self.options.parameters or {}),
         })
         found = self.cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
@@ -146,6 +144,10 @@ class Stack:
         self._sam_deploy("template.yaml", NAME, SECOND_REGION, {"Role": "Standby", "PrimaryUserPoolId": self.pools[0]})
         found = self.client("cloudformation", SECOND_REGION).describe_stack_resources(StackName=NAME)
         return [entry["ResourceType"] for entry in found["StackResources"]]
+
+    def deploy_pool(self, pool):
+        """Deploys pool.yaml for a further pool."""
+        self._sam_deploy("pool.yaml", "another-pool", REGION, {"MainStack": NAME, "UserPoolId": pool})
 
     def client(self, service, region=REGION):
         return client(service, self.ministack.endpoint, region)
@@ -190,7 +192,7 @@ class Stack:
             found = self.stepfunctions.describe_execution(executionArn=arn)
             return found if found["status"] != "RUNNING" else None
 
-        found = until(ended, f"execution {arn} does not end", RUN_SECONDS)
+        found = until(ended, f"execution {arn} does not end", self.options.run_seconds)
         output = json.loads(found["output"]) if found["status"] == "SUCCEEDED" else None
         return Execution(arn, found["status"], output, found.get("error"), found.get("cause"))
 
@@ -230,6 +232,12 @@ class Stack:
     def backup(self, pool, region=REGION):
         """All items of a pool in the backup table."""
         return [item for item in self.scan(self.backup_table, region) if item["pk"].split("#")[:2] == ["POOL", pool]]
+
+    def runs_of(self, pool):
+        """The items of a pool that are no versions of users, groups or memberships."""
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.backup_table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": f"POOL#{pool}"}})
+        return [plain(item) for page in pages for item in page["Items"]]
 
     def free_lock(self, pool):
         """Lets the lease of whoever holds a pool's lock be over."""
@@ -316,6 +324,7 @@ def lay_out(folder, binaries):
             shutil.copy(binaries / program, folder / name / "bootstrap")
             resource["Properties"]["CodeUri"] = name
     shutil.copytree(REPOSITORY / "statemachines", folder / "statemachines")
+    shutil.copy(REPOSITORY / "pool.yaml", folder)
     (folder / "template.yaml").write_text(yaml_dump(template))
 
 

@@ -85,7 +85,7 @@ def test_every_user_group_and_membership_is_exported(stack):
     assert meter["billed_users"] == before["billed_users"]
     assert meter["categories"]["UserList"]["throttled"] == 0
     assert meter["categories"]["UserList"]["peak_attempts"] <= LIST_RATE
-    assert stack.depth("ListDeadLetterQueue") == stack.depth("PageDeadLetterQueue") == 0
+    assert stack.depth("ListDeadLetters") == stack.depth("PageDeadLetters") == 0
 
 
 def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchanged(stack):
@@ -249,7 +249,7 @@ def test_a_killed_worker_loses_nothing(stack, pools, function, kind):
         assert [fault.struck for fault in faults] == [1, 1, 1]
         is_as_the_pool(stack, pool)
         idle(stack)
-    assert stack.depth("ListDeadLetterQueue") == stack.depth("PageDeadLetterQueue") == 0
+    assert stack.depth("ListDeadLetters") == stack.depth("PageDeadLetters") == 0
 
 
 def test_a_page_that_cannot_be_written_fails_its_run_by_name(stack, pools):
@@ -262,7 +262,7 @@ def test_a_page_that_cannot_be_written_fails_its_run_by_name(stack, pools):
     stack.free_lock(pool)
     with stack.visibility(seconds=1), stack.proxy.broken(is_write_of(b"Another name"), "refuse"):
         failed = stack.run(pool)
-        until(lambda: stack.depth("PageDeadLetterQueue"), "the page is not in the dead-letter queue")
+        until(lambda: stack.depth("PageDeadLetters"), "the page is not in the dead-letter queue")
     assert (failed.status, failed.error) == ("FAILED", "run_broken")
     ((subject, text),) = stack.notifications()
     assert subject == f"Cognito export failed: {pool}"
@@ -275,7 +275,7 @@ def test_a_page_that_cannot_be_written_fails_its_run_by_name(stack, pools):
     complete(stack, pool)
     is_as_the_pool(stack, pool)
     settled = stack.backup(pool)
-    send(stack, "PageQueue", stack.drain("PageDeadLetterQueue"))
+    send(stack, "PageQueue", stack.drain("PageDeadLetters"))
     idle(stack)
     assert sorted(stack.backup(pool), key=place) == sorted(settled, key=place)
 
@@ -288,7 +288,7 @@ def is_write_of(text):
 def test_a_message_that_nobody_can_read_ends_in_the_dead_letter_queue(stack, pools, queue):
     pool = pools()
     fill(stack, pool)
-    dead = queue.replace("Queue", "DeadLetterQueue")
+    dead = queue.replace("Queue", "DeadLetters")
     with stack.visibility(seconds=1):
         send(stack, queue, ["not of this version"])
         complete(stack, pool)
@@ -324,16 +324,22 @@ def test_an_aborted_run_leaks_nothing_and_blocks_no_longer_than_its_lease(stack,
     assert records.of_backup(stack.backup(pool), first["ended_at"]) == as_it_was
 
 
-def test_the_schedule_starts_an_export_of_the_primary_pool(stack):
+def test_each_schedule_starts_an_export_of_its_pool(stack, pools):
+    another = pools()
+    fill(stack, another)
+    stack.deploy_pool(another)
     scheduler = stack.client("scheduler")
-    (schedule,) = [found["Name"] for found in scheduler.list_schedules()["Schedules"]]
-    target = scheduler.get_schedule(Name=schedule)["Target"]
-    assert target["Arn"] == stack.machine
-    stack.free_lock(stack.pools[0])
-    started = stack.stepfunctions.start_execution(stateMachineArn=stack.machine, input=target["Input"])
-    ended = stack.wait(started["executionArn"])
-    assert ended.status == "SUCCEEDED", ended.cause
-    assert ended.output["UserPoolId"] == stack.pools[0]
+    names = [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]]
+    targets = [scheduler.get_schedule(Name=name)["Target"] for name in names]
+    for target in targets:
+        assert target["Arn"] == stack.machine
+        stack.free_lock(json.loads(target["Input"])["UserPoolId"])
+    inputs = [target["Input"] for target in targets]
+    started = [stack.stepfunctions.start_execution(stateMachineArn=stack.machine, input=text) for text in inputs]
+    ended = [stack.wait(execution["executionArn"]) for execution in started]
+    assert [execution.status for execution in ended] == ["SUCCEEDED"] * 2
+    assert {execution.output["UserPoolId"] for execution in ended} == {stack.pools[0], another}
+    is_as_the_pool(stack, another)
 
 
 def test_the_second_region_has_every_item(stack, pools):
