@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench test ci fmt fmt-check clippy doc deny venv
+.PHONY: help demo demo-stack bench bench-stack test test-stack ci fmt fmt-check clippy doc deny venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,17 @@ help: ## list the targets
 demo: ## back up, change and restore a simulated pool, with the real tool
 	cargo run --release --quiet $(LOCKED) -- demo
 
+demo-stack: venv ## deploy the template to MiniStack, export a simulated pool twice, and leave it to look at
+	$(VENV)/bin/python tests/stack/demo.py
+
 # The documentation's tests first: a test run is judged by its last line.
 test: venv ## run every test, those against MiniStack too
+	$(VENV)/bin/python -m pytest --quiet tests/stack
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
+
+test-stack: venv ## deploy the template to MiniStack and run the workflow there
+	$(VENV)/bin/python -m pytest --quiet tests/stack
 
 ci: fmt-check deny clippy doc test ## everything a change must pass; what .ci/run calls
 
@@ -50,6 +57,10 @@ bench: ## measure speed and quota; docs/PERFORMANCE.md has what it gave
 	cargo build --release $(LOCKED) -p cognito-profiles-cli -p cognito-sim
 	python3 tests/bench/bench.py quota
 	python3 tests/bench/bench.py speed
+
+bench-stack: venv ## measure the deployed workflow on MiniStack; some ten minutes
+	$(VENV)/bin/python tests/bench/stack.py start
+	$(VENV)/bin/python tests/bench/stack.py run
 
 deny: venv ## check licences, sources and banned crates; advisories if their database can be had
 	$(DENY) $(LOCKED) check bans licenses sources

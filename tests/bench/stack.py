@@ -30,8 +30,8 @@ def run(users):
     # Half of two groups each: one on average.
     simulator = ("--users", users, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--latency-ms", LATENCY_MS)
     options = Options(
-        release=True, simulator=tuple(map(str, simulator)), parameters={"QuotaShare": "1"}, policies=False,
-        count_capacity=True, run_seconds=3600,
+        release=True, simulator=tuple(map(str, simulator)), parameters={"QuotaShare": "1"}, dynoxide=True,
+        run_seconds=3600,
     )
     with Stack(options) as stack:
         pool = stack.pools[0]

@@ -1,8 +1,8 @@
 """Stands between the functions and MiniStack: counts what they ask of DynamoDB, keeps what they
 send to SQS, and lets things go wrong on purpose.
 
-Requests pass as they are, signatures included, unless capacity is to be counted: that needs one
-more member in the request, and so no signatures.
+Requests pass as they are, signatures included. Only where DynamoDB is another program, which counts
+capacity and looks at no signatures, they ask for the capacity, too.
 """
 
 import http.client
@@ -63,8 +63,9 @@ class Fault:
 
 
 class Proxy:
-    def __init__(self, upstream, port, count_capacity=False):
-        self.upstream, self.count_capacity = upstream, count_capacity
+    def __init__(self, upstream, port, dynamodb=None):
+        """Listens on `port`. `upstream` and `dynamodb` are host and port."""
+        self.upstream, self.dynamodb = upstream, dynamodb
         self.lock = threading.Lock()
         self.writes, self.calls = Counter(), Counter()
         # Units, by table and "read" or "write".
@@ -151,13 +152,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def forward(self, call):
         body, headers = call.body, dict(self.headers.items())
-        counted = self.proxy.count_capacity and self.headers.get("X-Amz-Target", "").startswith("DynamoDB")
+        counted = self.proxy.dynamodb and self.headers.get("X-Amz-Target", "").startswith("DynamoDB")
         if counted:
             body = json.dumps({**call.json(), "ReturnConsumedCapacity": "TOTAL"}).encode()
             headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
             headers["Content-Length"] = str(len(body))
         # A connection of its own: one that is kept may be closed from the other side just now.
-        upstream = http.client.HTTPConnection(self.proxy.upstream, timeout=120)
+        upstream = http.client.HTTPConnection(self.proxy.dynamodb if counted else self.proxy.upstream, timeout=120)
         try:
             upstream.request(self.command, self.path, body, headers)
             answer = upstream.getresponse()

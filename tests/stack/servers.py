@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -39,6 +40,22 @@ class Server:
         self.process.stdin.close()
         self.process.wait()
 
+    def await_answer(self, url, log):
+        begun = time.monotonic()
+        while time.monotonic() - begun < START_SECONDS and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(url, timeout=5):
+                    return
+            except urllib.error.HTTPError as error:
+                # Anything but "not yet" is an answer.
+                if error.code != 503:
+                    return
+                time.sleep(0.05)
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"it did not start:\n{log.read_text()}")
+
 
 class MiniStack(Server):
     """An AWS emulator that we did not write (PyPI `ministack`), in memory."""
@@ -61,18 +78,7 @@ class MiniStack(Server):
         }
         with self.log.open("wb") as output:
             super().__init__([program], environment, folder, output)
-        self._await_readiness()
-
-    def _await_readiness(self):
-        begun = time.monotonic()
-        while time.monotonic() - begun < START_SECONDS and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.05)
-        self.stop()
-        raise RuntimeError(f"MiniStack did not start:\n{self.log.read_text()}")
+        self.await_answer(f"{self.endpoint}/_ministack/ready", self.log)
 
     def functions(self, name):
         """The process ids of the environments in which a function runs now."""
@@ -82,6 +88,18 @@ class MiniStack(Server):
         """Ends them, as if their machine was lost."""
         for pid in self.functions(name):
             os.kill(pid, signal.SIGKILL)
+
+
+class Dynoxide(Server):
+    """DynamoDB by other hands, who compare it with the real one; in memory."""
+
+    def __init__(self, program, folder):
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        log = Path(folder) / "dynoxide.log"
+        with log.open("wb") as output:
+            super().__init__([program, "serve", "--port", str(port)], os.environ, folder, output)
+        self.await_answer(self.endpoint, log)
 
 
 class Simulator(Server):

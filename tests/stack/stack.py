@@ -22,7 +22,7 @@ from botocore.config import Config
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from proxy import Proxy
-from servers import MiniStack, Simulator, free_port, without_aws
+from servers import Dynoxide, MiniStack, Simulator, free_port, without_aws
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
@@ -44,10 +44,8 @@ class Options:
     parameters: dict = None
     # Waits and pauses between retries of the state machine are so much shorter.
     wait_scale: float = 1
-    # MiniStack enforces the functions' policies. Capacity cannot be counted then: the proxy
-    # would have to sign the requests that it changes.
-    policies: bool = True
-    count_capacity: bool = False
+    # The functions find their tables in dynoxide, which counts capacity as DynamoDB does.
+    dynoxide: bool = False
     # Longer than any run takes.
     run_seconds: float = 120
 
@@ -92,11 +90,13 @@ class Stack:
         settings = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy_port}",
             "SFN_WAIT_SCALE": str(options.wait_scale),
-            "AUTH": "true" if options.policies else "false",
+            # The functions may do what their policies say, and nothing else.
+            "AUTH": "true",
         }
         self.ministack = MiniStack(BIN / "ministack", self.folder, settings)
         self.running.append(self.ministack)
-        self.proxy = Proxy(self.ministack.endpoint.removeprefix("http://"), proxy_port, options.count_capacity)
+        dynamodb = self._start_dynoxide() if options.dynoxide else None
+        self.proxy = Proxy(address(self.ministack.endpoint), proxy_port, dynamodb and address(dynamodb))
         self.running.append(self.proxy)
         self.cognito = client("cognito-idp", self.simulator.endpoint)
         self.pools = [self.simulator.filled]
@@ -104,6 +104,21 @@ class Stack:
         for service in ("cloudformation", "dynamodb", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
             setattr(self, service.replace("lambda", "functions"), self.client(service))
         self._deploy()
+        if dynamodb:
+            self._move_tables(dynamodb)
+
+    def _start_dynoxide(self):
+        server = Dynoxide(BIN / "dynoxide", self.folder)
+        self.running.append(server)
+        return server.endpoint
+
+    def _move_tables(self, endpoint):
+        moved = client("dynamodb", endpoint)
+        for table in (self.backup_table, self.run_table):
+            found = self.dynamodb.describe_table(TableName=table)["Table"]
+            moved.create_table(
+                BillingMode="PAY_PER_REQUEST", **{name: found[name] for name in ("TableName", "AttributeDefinitions", "KeySchema")})
+        self.dynamodb = moved
 
     def _make_pool(self, number):
         return self.cognito.create_user_pool(PoolName=f"pool-{number}")["UserPool"]["Id"]
@@ -305,6 +320,10 @@ class Stack:
 def only(kind, found):
     (physical,) = [entry["PhysicalResourceId"] for entry in found if entry["ResourceType"] == kind]
     return physical
+
+
+def address(endpoint):
+    return endpoint.removeprefix("http://")
 
 
 def build(release):
