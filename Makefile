@@ -60,7 +60,8 @@ bench: ## measure speed and quota; docs/PERFORMANCE.md has what it gave
 
 bench-stack: venv ## measure the deployed workflow on MiniStack; some ten minutes
 	$(VENV)/bin/python tests/bench/stack.py start
-	$(VENV)/bin/python tests/bench/stack.py run
+	$(VENV)/bin/python tests/bench/stack.py units
+	$(VENV)/bin/python tests/bench/stack.py quota
 
 deny: venv ## check licences, sources and banned crates; advisories if their database can be had
 	$(DENY) $(LOCKED) check bans licenses sources

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Measures the deployed workflow on MiniStack: the released functions as Lambda runs them, each
-environment a process of its own, against the simulated Cognito, which is the judge of the rate.
+environment a process of its own. The simulated Cognito is the judge of the rate, dynoxide of the
+capacity.
 
-    stack.py run [USERS]   two exports at the default quotas and 100 ms latency: the quota used,
-                           throttled calls, read and write units, peak memory
-    stack.py start         package sizes, and how long a function takes to be ready
+    stack.py quota [USERS]   two exports at the default quotas and 100 ms latency: how much of the
+                             quota listing uses, throttled calls, peak memory of the functions
+    stack.py units [USERS]   two exports: read and write units, items written
+    stack.py start           package sizes, and how long a function takes to be ready
 """
 
 import statistics
@@ -26,29 +28,59 @@ GROUPS, LATENCY_MS, RATE = 20, 100, 30
 FUNCTIONS = ("ExportCoordinator", "ListPages", "WritePages")
 
 
-def run(users):
-    # Half of two groups each: one on average.
+def quota(users):
+    # Up to two groups each: one on average.
     simulator = ("--users", users, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--latency-ms", LATENCY_MS)
-    options = Options(
-        release=True, simulator=tuple(map(str, simulator)), parameters={"QuotaShare": "1"}, dynoxide=True,
-        run_seconds=3600,
-    )
-    with Stack(options) as stack:
-        pool = stack.pools[0]
+    with deployed(simulator) as stack:
         print(f"{users:,} users, {GROUPS} groups, UserList {RATE}/s, {LATENCY_MS} ms latency, QuotaShare=1")
         for name in ("first", "unchanged"):
-            stack.free_lock(pool)
-            before, units, writes = stack.simulator.meter(), stack.proxy.capacity.copy(), stack.proxy.writes.copy()
+            throttled = used(stack)["throttled"]
             watch = Watch(stack)
-            ended = stack.run(pool)
+            record = export(stack)
             watch.stop()
-            if ended.status != "SUCCEEDED":
-                sys.exit(f"the export ended as {ended.status}: {ended.cause}")
-            record = records.runs(stack.runs_of(pool))[-1]
+            calls, lasted = watch.listing()
             print(f"{name} export: {record['manifest']['totals']}, {seconds(record):.1f} s")
-            tell_rate(before["categories"].get("UserList"), stack.simulator.meter()["categories"]["UserList"], watch)
-            tell_units(stack, units, writes, users)
-            print("  peak memory: " + ", ".join(f"{function} {watch.memory[function]:.0f} MB" for function in FUNCTIONS))
+            print(f"  listing: {calls} calls in {lasted:.1f} s: {calls / lasted:.2f}/s, {calls / lasted / RATE:.1%} "
+                  f"of the quota; {used(stack)['throttled'] - throttled} throttled; "
+                  f"most in any second so far: {used(stack)['peak_attempts']}")
+            memory = (f"{function} {watch.memory[function]:.0f} MB" for function in FUNCTIONS)
+            print(f"  peak memory: {', '.join(memory)}")
+
+
+def units(users):
+    simulator = ("--users", users, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--no-quotas")
+    with deployed(simulator, count_capacity=True) as stack:
+        print(f"{users:,} users, {GROUPS} groups")
+        for name in ("first", "unchanged"):
+            before, written = stack.proxy.capacity.copy(), stack.proxy.writes.copy()
+            print(f"{name} export: {export(stack)['manifest']['totals']}")
+            for title, table in (("backup", stack.backup_table), ("runs", stack.run_table)):
+                read, write = (stack.proxy.capacity[table, kind] - before[table, kind] for kind in ("read", "write"))
+                items = stack.proxy.writes[table] - written[table]
+                print(f"  {title} table, for each 1,000 users: {read / users * 1000:.1f} read units, "
+                      f"{write / users * 1000:.1f} write units; {items / users:.4f} items written for each user")
+
+
+def deployed(simulator, **more):
+    options = Options(
+        release=True, simulator=tuple(map(str, simulator)), parameters={"QuotaShare": "1"}, dynoxide=True,
+        run_seconds=3600, **more,
+    )
+    return Stack(options)
+
+
+def export(stack):
+    """Exports the filled pool; returns the record of the run."""
+    pool = stack.pools[0]
+    stack.free_lock(pool)
+    ended = stack.run(pool)
+    if ended.status != "SUCCEEDED":
+        sys.exit(f"the export ended as {ended.status}: {ended.cause}")
+    return records.runs(stack.runs_of(pool))[-1]
+
+
+def used(stack):
+    return stack.simulator.meter()["categories"].get("UserList", {"attempts": 0, "throttled": 0, "peak_attempts": 0})
 
 
 class Watch:
@@ -62,8 +94,7 @@ class Watch:
 
     def watch(self):
         while not self.ended.wait(0.25):
-            used = self.stack.simulator.meter()["categories"].get("UserList", {"attempts": 0})
-            self.samples.append((time.monotonic(), used["attempts"]))
+            self.samples.append((time.monotonic(), used(self.stack)["attempts"]))
             for function in FUNCTIONS:
                 for pid in self.stack.ministack.functions(self.stack.resources[function]):
                     self.memory[function] = max(self.memory[function], peak_memory_mb(pid))
@@ -80,21 +111,6 @@ class Watch:
         return after - before, ended - began
 
 
-def tell_rate(before, after, watch):
-    calls, lasted = watch.listing()
-    throttled = after["throttled"] - (before["throttled"] if before else 0)
-    print(f"  listing: {calls} calls in {lasted:.1f} s: {calls / lasted:.2f}/s, {calls / lasted / RATE:.1%} of the quota; "
-          f"{throttled} throttled; most in any second so far: {after['peak_attempts']}")
-
-
-def tell_units(stack, units, writes, users):
-    for title, table in (("backup", stack.backup_table), ("runs", stack.run_table)):
-        used = {kind: stack.proxy.capacity[table, kind] - units[table, kind] for kind in ("read", "write")}
-        written = stack.proxy.writes[table] - writes[table]
-        print(f"  {title} table, for each 1,000 users: {used['read'] / users * 1000:.1f} read units, "
-              f"{used['write'] / users * 1000:.1f} write units; {written / users:.4f} items written for each user")
-
-
 def seconds(run):
     began, ended = (datetime.fromisoformat(run[name].replace("Z", "+00:00")) for name in ("started_at", "ended_at"))
     return (ended - began).total_seconds()
@@ -106,8 +122,8 @@ def start():
             found = stack.functions.get_function_configuration(FunctionName=stack.resources[function])
             program = stack.folder / "build" / function / "bootstrap"
             times = [time_to_ready(program, found["Environment"]["Variables"]) for _ in range(20)]
-            print(f"{function}: {found['CodeSize'] / 1e6:.1f} MB zipped, {program.stat().st_size / 1e6:.1f} MB; "
-                  f"ready after {statistics.median(times) * 1000:.0f} ms (median of {len(times)}, most {max(times) * 1000:.0f})")
+            print(f"{function}: {found['CodeSize'] / 1e6:.1f} MB zipped, {program.stat().st_size / 1e6:.1f} MB; ready after "
+                  f"{statistics.median(times) * 1000:.0f} ms (median of {len(times)}; most {max(times) * 1000:.0f} ms)")
 
 
 def time_to_ready(program, variables):
@@ -143,8 +159,10 @@ def time_to_ready(program, variables):
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:] or [""]
-    if what == "run":
-        run(int(rest[0]) if rest else 100_000)
+    if what == "quota":
+        quota(int(rest[0]) if rest else 100_000)
+    elif what == "units":
+        units(int(rest[0]) if rest else 10_000)
     elif what == "start":
         start()
     else:

@@ -44,8 +44,10 @@ class Options:
     parameters: dict = None
     # Waits and pauses between retries of the state machine are so much shorter.
     wait_scale: float = 1
-    # The functions find their tables in dynoxide, which counts capacity as DynamoDB does.
+    # The functions find their tables in dynoxide, which is faster and counts capacity as DynamoDB does.
     dynoxide: bool = False
+    # By way of the proxy, which reads the capacity.
+    count_capacity: bool = False
     # Longer than any run takes.
     run_seconds: float = 120
 
@@ -95,8 +97,9 @@ class Stack:
         }
         self.ministack = MiniStack(BIN / "ministack", self.folder, settings)
         self.running.append(self.ministack)
-        dynamodb = self._start_dynoxide() if options.dynoxide else None
-        self.proxy = Proxy(address(self.ministack.endpoint), proxy_port, dynamodb and address(dynamodb))
+        self.dynoxide = self._start_dynoxide() if options.dynoxide else None
+        counted = address(self.dynoxide) if options.count_capacity else None
+        self.proxy = Proxy(address(self.ministack.endpoint), proxy_port, counted)
         self.running.append(self.proxy)
         self.cognito = client("cognito-idp", self.simulator.endpoint)
         self.pools = [self.simulator.filled]
@@ -104,16 +107,16 @@ class Stack:
         for service in ("cloudformation", "dynamodb", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
             setattr(self, service.replace("lambda", "functions"), self.client(service))
         self._deploy()
-        if dynamodb:
-            self._move_tables(dynamodb)
+        if self.dynoxide:
+            self._move_tables()
 
     def _start_dynoxide(self):
         server = Dynoxide(BIN / "dynoxide", self.folder)
         self.running.append(server)
         return server.endpoint
 
-    def _move_tables(self, endpoint):
-        moved = client("dynamodb", endpoint)
+    def _move_tables(self):
+        moved = client("dynamodb", self.dynoxide)
         for table in (self.backup_table, self.run_table):
             found = self.dynamodb.describe_table(TableName=table)["Table"]
             moved.create_table(
@@ -181,6 +184,8 @@ class Stack:
         """Tells a function where Cognito is, and to say in its requests which function it is."""
         current = self.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
         more = {"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": self.simulator.endpoint, "AWS_SDK_UA_APP_ID": logical}
+        if self.dynoxide and not self.options.count_capacity:
+            more["AWS_ENDPOINT_URL_DYNAMODB"] = self.dynoxide
         self.functions.update_function_configuration(
             FunctionName=function, Environment={"Variables": {**current, **more}})
 
