@@ -12,6 +12,6 @@ SIMULATOR = (
 
 @pytest.fixture(scope="session")
 def stack():
-    options = Options(simulator=SIMULATOR, pools=16, wait_scale=0.1)
+    options = Options(simulator=SIMULATOR, pools=17, wait_scale=0.1)
     with Stack(options) as deployed:
         yield deployed

@@ -8,7 +8,9 @@ capacity and looks at no signatures, they ask for the capacity, too.
 import http.client
 import json
 import re
+import sys
 import threading
+import traceback
 from contextlib import contextmanager
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -73,9 +75,9 @@ class Proxy:
         # Bodies, by queue URL.
         self.sent = {}
         self.faults = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), lambda *request: Handler(self, *request))
-        self.server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+        # Requests that a policy did not allow.
+        self.denied = Counter()
+        self.server = Listener(("127.0.0.1", port), lambda *request: Handler(self, *request))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
@@ -117,6 +119,16 @@ class Proxy:
         with self.lock:
             for entry in consumed if isinstance(consumed, list) else [consumed]:
                 self.capacity[entry["TableName"], kind] += entry["CapacityUnits"]
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, *_):
+        # A function that was killed, or this server when it stops: nobody is left to tell.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            traceback.print_exc()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -167,6 +179,8 @@ class Handler(BaseHTTPRequestHandler):
             upstream.close()
         if counted and answer.status == 200:
             self.proxy.note_capacity(call.operation, text)
+        if b"AccessDenied" in text[:200]:
+            self.proxy.denied[call.function, call.operation] += 1
         return answer.status, answer.getheaders(), text
 
     def drop(self):

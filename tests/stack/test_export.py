@@ -280,6 +280,18 @@ def test_a_page_that_cannot_be_written_fails_its_run_by_name(stack, pools):
     assert sorted(stack.backup(pool), key=place) == sorted(settled, key=place)
 
 
+def test_a_page_that_fails_once_is_written_soon(stack, pools):
+    pool = pools()
+    fill(stack, pool)
+    fault = stack.proxy.fault(is_write_of(b"Name of somebody00001"), "refuse")
+    again = stack.proxy.calls["ChangeMessageVisibility"]
+    # Long before the queue's time-out of minutes, because the function says so.
+    complete(stack, pool)
+    assert fault.struck == 1
+    assert stack.proxy.calls["ChangeMessageVisibility"] == again + 1
+    is_as_the_pool(stack, pool)
+
+
 def is_write_of(text):
     return lambda call: call.operation in ("PutItem", "TransactWriteItems") and text in call.body
 
@@ -359,6 +371,12 @@ def test_the_standby_region_gets_nothing_that_exports(stack):
     forbidden = ("AWS::Lambda::", "AWS::SQS::", "AWS::StepFunctions::", "AWS::Scheduler::", "AWS::DynamoDB::")
     assert "AWS::SNS::Topic" in kinds
     assert [kind for kind in kinds if kind.startswith(forbidden)] == []
+
+
+def test_the_functions_policies_allow_all_they_ask_for(stack):
+    """Of all that the tests before did."""
+    assert stack.proxy.calls["TransactWriteItems"]
+    assert stack.proxy.denied == {}
 
 
 def test_nothing_personal_is_told_anywhere(stack):
