@@ -2,7 +2,7 @@
 //! in DynamoDB, queues on SQS, the system's clock; and a deployment, which is all of them.
 
 pub mod cognito;
-//pub mod deployment;
+pub mod deployment;
 pub mod sqlite;
 pub mod sqs;
 mod system;
