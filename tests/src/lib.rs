@@ -1,6 +1,7 @@
 //! Conformance suites for the ports, and what simulations need.
 
 pub mod conformance;
+pub mod dynamodb;
 mod ministack;
 pub mod mortal;
 mod sim_clock;
