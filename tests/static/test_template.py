@@ -175,6 +175,7 @@ def test_each_function_has_a_role_a_log_group_and_a_binary_of_its_own():
         assert group["LogGroupName"]["Fn::Sub"] == "/aws/lambda/" + function["FunctionName"]["Fn::Sub"], name
         assert group["RetentionInDays"], name
         binary = template()["Resources"][name]["Metadata"]["BuildProperties"]["Binary"]
+        assert function["CodeUri"] == f"functions/{binary}"
         assert f'name = "{binary}"' in (ROOT / "functions" / binary / "Cargo.toml").read_text()
 
 
