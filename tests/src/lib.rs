@@ -2,6 +2,7 @@
 
 pub mod cloud;
 pub mod conformance;
+pub mod dynamodb;
 mod memory_lock;
 mod ministack;
 pub mod mortal;

@@ -14,7 +14,12 @@ POOL = {
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
-READ_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+READ_QUEUE = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:GetQueueAttributes",
+}
 
 
 def table(*actions):
@@ -175,6 +180,7 @@ def test_each_function_has_a_role_a_log_group_and_a_binary_of_its_own():
         assert group["LogGroupName"]["Fn::Sub"] == "/aws/lambda/" + function["FunctionName"]["Fn::Sub"], name
         assert group["RetentionInDays"], name
         binary = template()["Resources"][name]["Metadata"]["BuildProperties"]["Binary"]
+        assert function["CodeUri"] == f"functions/{binary}"
         assert f'name = "{binary}"' in (ROOT / "functions" / binary / "Cargo.toml").read_text()
 
 

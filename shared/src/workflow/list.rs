@@ -8,12 +8,14 @@ use super::delivery::{Delivery, Failed, Inbox, again, attempt};
 use super::{ExporterOf, is_live};
 use crate::Result;
 use crate::export::Listed;
-use crate::ports::{Clock, ListMessage, Lock};
+use crate::pacing::Pacer;
+use crate::ports::{Clock, ListMessage, Lock, Operation};
 
-/// How many listings one worker reads at the same time: enough to fill half of Cognito's 30
-/// calls a second at a latency of a quarter of a second, and few enough that the workers end
-/// together.
-const PARALLEL_LISTINGS: usize = 4;
+/// How many listings one worker reads at the same time: more than the fewest only while that
+/// does not fill its rate, as at a high latency. What one worker does not hold, another can
+/// take: so they end together.
+const FEWEST_LISTINGS: usize = 2;
+const MOST_LISTINGS: usize = 8;
 
 /// No call is made for so long after a worker starts. Whoever had this worker's share of the
 /// rate before, in another process, may have used it up in the second that ends now.
@@ -22,7 +24,11 @@ const QUIET: Duration = Duration::from_millis(1_010);
 /// No further listing is begun with less time left than this.
 const SHORTEST_TURN: Duration = Duration::from_secs(10);
 
-/// Between two looks at the queue while it is empty and a listing is still read.
+/// A listing is put back behind the others after so long. So all of them come to their end at
+/// about the same time, and no long one is left over to be read alone, one page after another.
+const TURN: Duration = Duration::from_secs(3);
+
+/// Between two looks at the queue, and at whether the rate is filled.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Reads listings and sends their pages.
@@ -36,6 +42,8 @@ pub struct ListWorker {
     pub inbox: Arc<dyn Inbox>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// This worker's part of the rates.
+    pub pacer: Arc<Pacer>,
 }
 
 /// One message under way.
@@ -56,10 +64,11 @@ impl ListWorker {
             deliveries.into_iter().map(|delivery| (delivery, false)).collect();
         let mut turns = JoinSet::new();
         let mut failed = Vec::new();
+        let mut hands = FEWEST_LISTINGS;
         loop {
-            while turns.len() < PARALLEL_LISTINGS {
+            while turns.len() < hands {
                 if waiting.is_empty() {
-                    waiting.extend(self.fetch(turns.len(), deadline).await);
+                    waiting.extend(self.fetch(deadline).await);
                 }
                 let Some((delivery, fetched)) = waiting.pop_front() else { break };
                 let hand = self.clone();
@@ -71,15 +80,16 @@ impl ListWorker {
             if turns.is_empty() {
                 return failed;
             }
-            if let Some(turn) = self.next_turn(&mut turns).await {
-                failed.extend(self.settle(turn).await);
+            match self.next_turn(&mut turns).await {
+                Some(turn) => failed.extend(self.settle(turn).await),
+                None if hands < MOST_LISTINGS && !self.pacer.is_full(Operation::ListUsers) => hands += 1,
+                None => {}
             }
         }
     }
 
     /// The next listing that ends; none if it is time to look for more.
     async fn next_turn(&self, turns: &mut JoinSet<Turn>) -> Option<Turn> {
-        let has_room = turns.len() < PARALLEL_LISTINGS;
         tokio::select! {
             biased;
             Some(joined) = turns.join_next() => match joined {
@@ -87,18 +97,17 @@ impl ListWorker {
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(_) => None,
             },
-            () = self.clock.sleep(LOOK_AGAIN), if has_room => None,
+            () = self.clock.sleep(LOOK_AGAIN) => None,
         }
     }
 
-    /// More messages, if there are any and there is time for them.
-    async fn fetch(&self, under_way: usize, deadline: Duration) -> Vec<(Delivery, bool)> {
+    /// One more message, if there is one and there is time for it.
+    async fn fetch(&self, deadline: Duration) -> Vec<(Delivery, bool)> {
         if self.clock.elapsed() + SHORTEST_TURN > deadline {
             return Vec::new();
         }
-        let room = u8::try_from(PARALLEL_LISTINGS - under_way).unwrap_or(1);
-        // If the queue cannot be asked, it will deliver them to the next worker.
-        let more = self.inbox.receive(room).await.unwrap_or_default();
+        // If the queue cannot be asked, it will deliver it to the next worker.
+        let more = self.inbox.receive(1).await.unwrap_or_default();
         more.into_iter().map(|delivery| (delivery, true)).collect()
     }
 
@@ -128,6 +137,7 @@ impl ListWorker {
             return Ok(());
         }
         let exporter = (self.exporter_of)(pool)?;
+        let deadline = deadline.min(self.clock.elapsed() + TURN);
         for (number, listing) in message.listings.iter().enumerate() {
             let work = async {
                 let listed = exporter.list_pages(&message.run, listing, Some(deadline)).await?;

@@ -1,5 +1,6 @@
 //! Integration tests, in one binary.
 
+mod dynamodb;
 mod ministack;
 mod pipeline;
 mod sqlite;

@@ -1,3 +1,5 @@
+// That they also fill it is measured in real time, by `make bench-stack`.
+
 use cognito_profiles_tests::cloud::Cloud;
 use cognito_profiles_tests::sim_queue::Manners;
 use cognito_sim::{Category, Latency, Population};
