@@ -99,7 +99,10 @@ fn ending(run: &Run, connection: &Connection) -> Ending {
         .with("throttled", requests.throttled)
         .with("seconds", rounded(connection.seconds()));
     match &run.reason {
-        Some(reason) => ending.with("error", "held").because("held", reason.clone()),
+        Some(reason) => {
+            let advice = "If they were meant to go, run the export again with --allow-shrink";
+            ending.with("error", "held").because("held", format!("{reason}. {advice}"))
+        }
         None => ending,
     }
 }

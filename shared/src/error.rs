@@ -136,6 +136,45 @@ pub enum Error {
         /// What the store said.
         cause: String,
     },
+    /// DynamoDB could not be reached, or kept failing.
+    #[error(
+        "{operation} on DynamoDB kept failing, last with {cause}: check the network and the table's capacity, then run it again; what was done is kept"
+    )]
+    StoreUnavailable {
+        /// The operation, in AWS's words.
+        operation: &'static str,
+        /// What the last try met.
+        cause: String,
+    },
+    /// DynamoDB knows no such table in this Region and account.
+    #[error(
+        "no DynamoDB table {0} in this Region of this account: deploy the stack, or check the table's name and AWS_REGION"
+    )]
+    NoSuchTable(String),
+    /// The credentials do not allow an operation on a table.
+    #[error(
+        "not allowed to call {operation}: grant {actions} on DynamoDB table {table} to these credentials"
+    )]
+    TableDenied {
+        /// The operation, in AWS's words.
+        operation: &'static str,
+        /// What to grant, in IAM's words.
+        actions: &'static str,
+        /// The table.
+        table: String,
+    },
+    /// A record is larger than an item of DynamoDB may be.
+    #[error(
+        "a {what} of {bytes} bytes cannot be saved: an item of DynamoDB has at most {limit}. Make it smaller in the pool, or back the pool up into a file with the command line tool"
+    )]
+    RecordTooLarge {
+        /// What kind of record.
+        what: &'static str,
+        /// Its size as DynamoDB counts it.
+        bytes: usize,
+        /// The most DynamoDB takes.
+        limit: usize,
+    },
     /// A record cannot be written as or read from JSON.
     // Not the parser's own words: they quote values.
     #[error("a {kind} record cannot be read as JSON (line {}, column {})", .source.line(), .source.column())]
@@ -192,7 +231,7 @@ impl Error {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::NoSuchPool { .. } => "no_such_pool",
-            Self::AccessDenied { .. } => "access_denied",
+            Self::AccessDenied { .. } | Self::TableDenied { .. } => "access_denied",
             Self::Credentials(_) => "credentials",
             Self::Cognito { .. } => "cognito",
             Self::Unavailable { .. } => "unavailable",
@@ -209,6 +248,9 @@ impl Error {
             Self::Corrupted(_) | Self::Encoding { .. } => "corrupted",
             Self::DiskFull => "disk_full",
             Self::Store { .. } => "store",
+            Self::StoreUnavailable { .. } => "store_unavailable",
+            Self::NoSuchTable(_) => "no_such_table",
+            Self::RecordTooLarge { .. } => "record_too_large",
             Self::NoCompleteRun(_) | Self::EmptyBackup => "no_complete_run",
             Self::SeveralPools(_) => "several_pools",
             Self::NoSuchRun(_) => "no_such_run",
@@ -227,6 +269,8 @@ impl Error {
         match self {
             Self::NoSuchPool { .. }
             | Self::AccessDenied { .. }
+            | Self::TableDenied { .. }
+            | Self::NoSuchTable(_)
             | Self::Credentials(_)
             | Self::NoBackup(_)
             | Self::NotABackup(_)
@@ -254,6 +298,8 @@ impl Error {
             | Self::PageTooLarge { .. }
             | Self::LockLost(_)
             | Self::RunBroken(_)
+            | Self::RecordTooLarge { .. }
+            | Self::StoreUnavailable { .. }
             | Self::Store { .. } => Class::Failed,
         }
     }

@@ -19,5 +19,6 @@ pub mod run;
 pub mod settings;
 pub mod time;
 pub mod verify;
+pub mod workflow;
 
 pub use error::{Error, Result};

@@ -1,12 +1,17 @@
 //! Conformance suites for the ports, and what simulations need.
 
+pub mod cloud;
 pub mod conformance;
+pub mod dynamodb;
+mod memory_lock;
 mod ministack;
 pub mod mortal;
 mod sim_clock;
 mod sim_directory;
+pub mod sim_queue;
 pub mod world;
 
+pub use memory_lock::MemoryLock;
 pub use ministack::MiniStack;
 pub use sim_clock::SimClock;
 pub use sim_directory::SimDirectory;

@@ -15,6 +15,8 @@ use cognito_profiles::run::{Run, RunId};
 use cognito_profiles::time::Timestamp;
 use tokio::sync::Notify;
 
+use crate::SimClock;
+
 /// When a process dies.
 pub struct Fate {
     steps: AtomicU64,
@@ -67,12 +69,18 @@ impl Fate {
 pub struct Mortal<T: ?Sized> {
     inner: Arc<T>,
     fate: Arc<Fate>,
+    clock: Option<Arc<SimClock>>,
 }
 
 impl<T: ?Sized> Mortal<T> {
     /// `inner`, until `fate` strikes.
     pub fn new(inner: Arc<T>, fate: &Arc<Fate>) -> Arc<Self> {
-        Arc::new(Self { inner, fate: fate.clone() })
+        Arc::new(Self { inner, fate: fate.clone(), clock: None })
+    }
+
+    /// The same, and each of its steps takes no time.
+    pub fn timeless(inner: Arc<T>, fate: &Arc<Fate>, clock: &Arc<SimClock>) -> Arc<Self> {
+        Arc::new(Self { inner, fate: fate.clone(), clock: Some(clock.clone()) })
     }
 }
 
@@ -82,7 +90,12 @@ macro_rules! mortal {
         #[async_trait]
         impl $port for Mortal<dyn $port> {
             $(async fn $name(&self, $($arg: $type),*) -> $answer {
-                self.fate.step(self.inner.$name($($arg),*)).await
+                self.fate
+                    .step(async {
+                        let _still = self.clock.as_ref().map(|clock| clock.stand_still());
+                        self.inner.$name($($arg),*).await
+                    })
+                    .await
             })*
             $($rest)*
         }
@@ -124,6 +137,7 @@ mortal! { Backup {
     group_names(pool: &PoolId) -> Result<Vec<String>>;
     latest(pool: &PoolId) -> Result<Option<Timestamp>>;
     put_run(run: &Run) -> Result<()>;
+    run(pool: &PoolId, id: &RunId) -> Result<Option<Run>>;
     runs(pool: Option<&PoolId>) -> Result<Vec<Run>>;
     put_import(import: &Import) -> Result<()>;
     imports(into: Option<&PoolId>) -> Result<Vec<Import>>;

@@ -21,6 +21,8 @@ struct State {
     elapsed: Duration,
     sleepers: BTreeSet<Sleeper>,
     next: u64,
+    /// How many are at work in threads of their own.
+    busy: u32,
     random: StdRng,
 }
 
@@ -35,6 +37,7 @@ impl SimClock {
             elapsed: Duration::ZERO,
             sleepers: BTreeSet::new(),
             next: 0,
+            busy: 0,
             random: StdRng::seed_from_u64(seed),
         };
         Self { state: Mutex::new(state) }
@@ -50,6 +53,13 @@ impl SimClock {
     /// Sets the wall clock, as an administrator may; elapsed time does not notice.
     pub fn set_wall(&self, now: Timestamp) {
         self.state().wall = now;
+    }
+
+    /// No time passes until what this returns is dropped: who works in a thread of its own, as a
+    /// store does, takes no time.
+    pub fn stand_still(&self) -> StandStill<'_> {
+        self.state().busy += 1;
+        StandStill(self)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,6 +102,15 @@ impl Clock for SimClock {
     }
 }
 
+/// See [`SimClock::stand_still`].
+pub struct StandStill<'a>(&'a SimClock);
+
+impl Drop for StandStill<'_> {
+    fn drop(&mut self) {
+        self.0.state().busy -= 1;
+    }
+}
+
 /// Someone's place among those who sleep, given up also when the sleep is cancelled.
 struct Asleep<'a> {
     clock: &'a SimClock,
@@ -111,7 +130,7 @@ impl<'a> Asleep<'a> {
     /// Whether no one wakes earlier; then it is that time.
     fn is_next(&self) -> bool {
         let mut state = self.clock.state();
-        let next = state.sleepers.first() == Some(&self.me);
+        let next = state.busy == 0 && state.sleepers.first() == Some(&self.me);
         if next {
             state.pass_until(self.me.0);
         }

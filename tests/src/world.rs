@@ -94,8 +94,10 @@ impl World {
 
     /// What would export the pool, until `fate` strikes.
     pub fn exporter(&self, fate: &Arc<Fate>) -> Exporter {
-        let backup: Arc<dyn Backup> = Mortal::new(self.store.clone() as Arc<dyn Backup>, fate);
-        let ledger: Arc<dyn Ledger> = Mortal::new(self.store.clone() as Arc<dyn Ledger>, fate);
+        let backup: Arc<dyn Backup> =
+            Mortal::timeless(self.store.clone() as Arc<dyn Backup>, fate, &self.clock);
+        let ledger: Arc<dyn Ledger> =
+            Mortal::timeless(self.store.clone() as Arc<dyn Ledger>, fate, &self.clock);
         Exporter::in_process(
             self.paced(&self.pool, fate),
             backup,
@@ -115,7 +117,7 @@ impl World {
         let scratch = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
         Importer {
             directory: self.paced(pool, fate),
-            backup: Mortal::new(self.store.clone() as Arc<dyn Backup>, fate),
+            backup: Mortal::timeless(self.store.clone() as Arc<dyn Backup>, fate, &self.clock),
             scratch: Scratch { backup: scratch.clone(), ledger: scratch },
             clock: self.clock.clone(),
             progress: Arc::new(Silent),

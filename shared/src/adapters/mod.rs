@@ -1,8 +1,11 @@
-//! The ports, made real: Cognito through the AWS SDK, a backup and ledger in one SQLite file,
-//! the system's clock.
+//! The ports, made real: Cognito through the AWS SDK; a backup and ledger in two DynamoDB tables
+//! or in one SQLite file; queues on SQS; the system's clock. A deployment is all of them.
 
 pub mod cognito;
+pub mod deployment;
+pub mod dynamodb;
 pub mod sqlite;
+pub mod sqs;
 mod system;
 
 pub use system::SystemClock;

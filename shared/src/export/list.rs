@@ -182,7 +182,8 @@ impl Exporter {
         let listings: Vec<Listing> =
             groups.iter().map(|group| Listing::Members(group.name.clone())).collect();
         self.progress.advance(Stage::Groups, listings.len() as u64);
-        self.ledger.open(&run.id, &listings).await
+        self.ledger.open(&run.id, &listings).await?;
+        self.hand_out(run, listings).await
     }
 
     /// Where a listing goes on after Cognito refused a page of it.

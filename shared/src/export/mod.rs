@@ -5,6 +5,7 @@
 //! what is left to do. [`Exporter::export`] runs them all in one process.
 
 mod begin;
+mod dispatch;
 mod finish;
 mod list;
 mod reconcile;
@@ -53,15 +54,15 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter that writes each page in the process that lists it.
-    pub fn in_process(
+    /// An exporter that sends pages over `queue`.
+    pub fn over(
+        queue: Arc<dyn Queue>,
         directory: Arc<Paced>,
         backup: Arc<dyn Backup>,
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
         progress: Arc<dyn Progress>,
     ) -> Self {
-        let queue = Arc::new(Writer::new(backup.clone(), ledger.clone(), progress.clone()));
         Self {
             directory,
             backup,
@@ -71,6 +72,18 @@ impl Exporter {
             progress,
             latest_observation: Arc::new(AtomicI64::new(i64::MIN)),
         }
+    }
+
+    /// An exporter that writes each page in the process that lists it.
+    pub fn in_process(
+        directory: Arc<Paced>,
+        backup: Arc<dyn Backup>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        let queue = Arc::new(Writer::new(backup.clone(), ledger.clone(), progress.clone()));
+        Self::over(queue, directory, backup, ledger, clock, progress)
     }
 
     /// Exports the pool, or goes on with an export that was interrupted. The run returned is
@@ -168,7 +181,8 @@ impl Exporter {
         self.latest_observation.fetch_max(time.as_millis(), Ordering::Relaxed);
     }
 
-    fn pool(&self) -> &PoolId {
+    /// The pool.
+    pub fn pool(&self) -> &PoolId {
         self.directory.pool()
     }
 }

@@ -33,8 +33,7 @@ impl ShrinkGuard {
             .then_some((Kind::Membership, gone.memberships, stored.memberships));
         let (kind, gone, stored) = users.or(groups).or(memberships)?;
         Some(format!(
-            "{gone} of {stored} {kind}s would be gone, more than {} %: nothing was closed. If they were meant to go, \
-             run the export again with --allow-shrink",
+            "{gone} of {stored} {kind}s would be gone, more than {} %: nothing was closed",
             self.max_percent
         ))
     }

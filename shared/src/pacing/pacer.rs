@@ -67,6 +67,13 @@ impl Pacer {
         }
     }
 
+    /// Whether the rate of this operation was filled in the last second: more hands would not
+    /// make more calls.
+    pub fn is_full(&self, operation: Operation) -> bool {
+        let now = self.clock.elapsed();
+        self.lanes(operation).any(|lane| lock(&lane.window).is_full(now))
+    }
+
     fn lanes(&self, operation: Operation) -> impl Iterator<Item = &Lane> {
         self.operations.get(&operation).into_iter().chain(self.categories.get(&operation.category()))
     }

@@ -116,6 +116,8 @@ impl Operation {
 #[derive(Clone, Debug)]
 pub struct Rates {
     share: f64,
+    cap: f64,
+    workers: u32,
     chosen: BTreeMap<Category, f64>,
     read: BTreeMap<Category, f64>,
 }
@@ -127,7 +129,20 @@ impl Rates {
     /// Takes `share` (above 0, at most 1) of every category's rate, and exactly the `chosen`
     /// rate, in requests per second, where the operator named one.
     pub const fn new(share: f64, chosen: BTreeMap<Category, f64>) -> Self {
-        Self { share, chosen, read: BTreeMap::new() }
+        Self { share, cap: f64::INFINITY, workers: 1, chosen, read: BTreeMap::new() }
+    }
+
+    /// At most `rps` requests per second in every category.
+    #[must_use]
+    pub fn capped(self, rps: f64) -> Self {
+        Self { cap: rps, ..self }
+    }
+
+    /// The part of one of so many workers that do the same work at the same time: together they
+    /// keep the rates.
+    #[must_use]
+    pub fn among(self, workers: u32) -> Self {
+        Self { workers, ..self }
     }
 
     /// Notes a rate that Cognito says the account has.
@@ -143,17 +158,19 @@ impl Rates {
     /// Requests per second we may send in this category.
     pub fn of(&self, category: Category) -> f64 {
         let account = || self.read.get(&category).copied().unwrap_or(category.default_rps());
-        match self.chosen.get(&category) {
+        let ours = match self.chosen.get(&category) {
             Some(rps) => *rps,
             // A call or two to read the limits leaves nobody short; a share of 1 would be none.
             None if category == Category::LimitManagement => account(),
             None => account() * self.share,
-        }
+        };
+        ours.min(self.cap) / f64::from(self.workers.max(1))
     }
 
     /// Requests per second we may send of this one operation, if it has a limit of its own.
     pub fn of_operation(&self, operation: Operation) -> Option<f64> {
-        operation.category().is_limited_per_pool().then_some(PER_POOL_RPS * self.share)
+        let ours = (PER_POOL_RPS * self.share).min(self.cap) / f64::from(self.workers.max(1));
+        operation.category().is_limited_per_pool().then_some(ours)
     }
 
     /// Requests per second we reach with an operation, all limits considered.
@@ -183,6 +200,16 @@ mod tests {
         assert!((rates.of(Category::UserUpdate) - 12.5).abs() < f64::EPSILON);
         assert_eq!(rates.of_operation(Operation::ListGroups), Some(2.5));
         assert_eq!(rates.of_operation(Operation::ListUsers), None);
+    }
+
+    #[test]
+    fn workers_share_what_is_under_the_cap() {
+        let rates = Rates::new(0.8, BTreeMap::new()).among(2);
+        assert!((rates.of(Category::UserList) - 12.0).abs() < f64::EPSILON);
+        assert_eq!(rates.of_operation(Operation::ListGroups), Some(2.0));
+        let rates = rates.capped(3.0);
+        assert!((rates.of(Category::UserList) - 1.5).abs() < f64::EPSILON);
+        assert_eq!(rates.of_operation(Operation::ListGroups), Some(1.5));
     }
 
     #[test]

@@ -103,6 +103,13 @@ impl Window {
         self.round_trips.push_back(now.saturating_sub(call.sent));
     }
 
+    /// Whether so many calls lie in the window that hardly another fits.
+    pub(super) fn is_full(&mut self, now: Duration) -> bool {
+        let (most, span) = quota(self.rps * self.pace);
+        self.forget(now, span);
+        self.calls.len() * 10 >= most as usize * 9
+    }
+
     /// Slows down, because a call was throttled.
     pub(super) fn throttled(&mut self, now: Duration) {
         self.steady_since = now;

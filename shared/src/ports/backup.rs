@@ -75,6 +75,9 @@ pub trait Backup: Send + Sync {
     /// Writes a run's record, replacing an earlier state of the same run.
     async fn put_run(&self, run: &Run) -> Result<()>;
 
+    /// One run of a pool, if it is there.
+    async fn run(&self, pool: &PoolId, id: &RunId) -> Result<Option<Run>>;
+
     /// Runs of one pool or of all, oldest first.
     async fn runs(&self, pool: Option<&PoolId>) -> Result<Vec<Run>>;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{Listing, PageId};
 use crate::Result;
 use crate::model::{Group, PoolId, User};
-use crate::run::RunId;
+use crate::run::{Run, RunId};
 use crate::time::Timestamp;
 
 /// Carries listings to who reads them, and pages from there to who writes them. Either may
@@ -22,10 +22,8 @@ pub trait Queue: Send + Sync {
 /// Listings to read, one after another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListMessage {
-    /// The pool.
-    pub pool: PoolId,
-    /// The run.
-    pub run: RunId,
+    /// The run, as it was when it began.
+    pub run: Run,
     /// The listings; those already read are passed over.
     pub listings: Vec<Listing>,
 }

@@ -186,12 +186,12 @@ fn unreadable(status: u16) -> Fault {
 }
 
 /// Whether it has the form of a code. Anything else could be text with personal data.
-fn is_code(code: &str) -> bool {
+pub(in crate::adapters) fn is_code(code: &str) -> bool {
     (1..=80).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
 }
 
 /// The codes AWS's own SDKs take for throttling.
-fn is_throttling(code: &str) -> bool {
+pub(in crate::adapters) fn is_throttling(code: &str) -> bool {
     matches!(
         code,
         "TooManyRequestsException"
@@ -209,7 +209,7 @@ fn is_throttling(code: &str) -> bool {
 }
 
 /// What is the matter with the credentials, if that is what the code means.
-fn credentials(code: &str) -> Option<&'static str> {
+pub(in crate::adapters) fn credentials(code: &str) -> Option<&'static str> {
     Some(match code {
         "ExpiredToken" | "ExpiredTokenException" => "they have expired",
         "UnrecognizedClientException" | "InvalidClientTokenId" => {

@@ -3,11 +3,11 @@
 mod capture;
 mod connect;
 mod convert;
-mod fault;
+pub(super) mod fault;
 mod message;
 #[cfg(test)]
 mod tests;
-mod undelivered;
+pub(super) mod undelivered;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;

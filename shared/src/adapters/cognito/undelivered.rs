@@ -10,7 +10,7 @@ use super::fault::transient;
 use crate::ports::Fault;
 
 /// The fault, by what lies in the chain of causes.
-pub(super) fn fault(error: &(dyn StdError + 'static)) -> Fault {
+pub(in crate::adapters) fn fault(error: &(dyn StdError + 'static)) -> Fault {
     match find::<CredentialsError>(error) {
         Some(cause) => without_credentials(cause),
         None => match find::<ConnectorError>(error) {

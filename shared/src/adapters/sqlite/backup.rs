@@ -90,6 +90,11 @@ impl Backup for SqliteStore {
         self.write(move |db| runs::put_run(db, &run)).await
     }
 
+    async fn run(&self, pool: &PoolId, id: &RunId) -> Result<Option<Run>> {
+        let (pool, id) = (pool.clone(), id.clone());
+        self.read(move |db| runs::run(db, &pool, &id)).await
+    }
+
     async fn runs(&self, pool: Option<&PoolId>) -> Result<Vec<Run>> {
         let pool = pool.cloned();
         self.read(move |db| runs::runs(db, pool.as_ref())).await

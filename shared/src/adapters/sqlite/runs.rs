@@ -19,6 +19,15 @@ pub(super) fn put_run(db: &Connection, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
+pub(super) fn run(db: &Connection, pool: &PoolId, id: &RunId) -> Result<Option<Run>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT r.record FROM runs r JOIN pools p ON p.id = r.pool JOIN run_ids n ON n.id = r.run
+         WHERE p.name = ?1 AND n.name = ?2",
+    )?;
+    let mut rows = statement.query([pool.as_str(), id.as_str()])?;
+    rows.next()?.map(|row| from_json(&row.get::<_, String>(0)?, "a run")).transpose()
+}
+
 pub(super) fn runs(db: &Connection, pool: Option<&PoolId>) -> Result<Vec<Run>, Failure> {
     let pool = pool.map(PoolId::as_str);
     let mut statement = db.prepare_cached(

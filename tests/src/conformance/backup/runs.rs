@@ -37,6 +37,7 @@ pub async fn runs_are_replaced_and_ordered(store: Store) {
     for _ in 0..2 {
         store.put_run(&first).await.unwrap();
         assert_eq!(store.runs(Some(&pool())).await.unwrap(), [first.clone(), second.clone(), third.clone()]);
+        assert_eq!(store.run(&pool(), &first.id).await.unwrap().as_ref(), Some(&first));
     }
 }
 
@@ -51,6 +52,10 @@ pub async fn runs_of_pools_are_apart(store: Store) {
         assert_eq!(store.runs(Some(pool)).await.unwrap(), [a_run("same", pool, 1), a_run("other", pool, 2)]);
     }
     assert_eq!(store.runs(Some(&PoolId::new("eu-west-1_"))).await.unwrap(), []);
+    let found = store.run(&pools[1], &RunId::new("same")).await.unwrap();
+    assert_eq!(found, Some(a_run("same", &pools[1], 1)));
+    assert_eq!(store.run(&pools[1], &RunId::new("sam")).await.unwrap(), None);
+    assert_eq!(store.run(&PoolId::new("eu-west-1_"), &RunId::new("same")).await.unwrap(), None);
     let all = store.runs(None).await.unwrap();
     assert_eq!(all.len(), 6);
     assert!(all.is_sorted_by_key(|run| run.started_at));

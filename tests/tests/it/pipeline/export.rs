@@ -137,7 +137,7 @@ async fn an_emptied_pool_is_held_and_the_backup_stays_whole() {
     });
     let held = world.export().await.unwrap();
     assert_eq!(held.status, RunStatus::Held);
-    assert!(held.reason.as_ref().unwrap().contains("--allow-shrink"), "{:?}", held.reason);
+    assert!(held.reason.as_ref().unwrap().contains("would be gone, more than 10 %"), "{:?}", held.reason);
     assert_eq!(changes(&held).gone, 0);
     assert_eq!(world.saved(&held).await.unwrap(), before);
     let allowed = world

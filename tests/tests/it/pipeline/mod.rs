@@ -9,11 +9,11 @@ use cognito_profiles_tests::world::World;
 use cognito_sim::{Config, ListingBehaviour, Population};
 
 /// A pool whose listings behave as badly as they may.
-fn awkward(population: &Population) -> World {
+pub(crate) fn awkward(population: &Population) -> World {
     World::new(population, Config { listing: ListingBehaviour::awkward(), ..Config::seeded(population.seed) })
 }
 
 /// A pool that behaves.
-fn world(population: &Population) -> World {
+pub(crate) fn world(population: &Population) -> World {
     World::new(population, Config::seeded(population.seed))
 }

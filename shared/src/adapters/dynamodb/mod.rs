@@ -1,0 +1,60 @@
+//! A backup in one DynamoDB table, and the ledger of its runs in another.
+
+mod backup;
+mod expression;
+mod failure;
+mod imports;
+mod item;
+mod keys;
+mod observe;
+mod read;
+mod runs;
+mod table;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+
+use crate::model::PoolId;
+use crate::ports::Clock;
+use crate::time::Timestamp;
+use table::Table;
+
+/// Where the tables are. Both have string keys `pk` and `sk`; `expires_at` is their TTL
+/// attribute.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// How they are reached. Its own retries are relied on.
+    pub client: Client,
+    /// The name of the table that keeps the backup.
+    pub backup: String,
+    /// The name of the table that keeps the ledgers and locks.
+    pub run: String,
+}
+
+/// A backup and its ledger in DynamoDB. It is cheap to make, and remembers within its life what
+/// it need not ask twice.
+pub struct DynamoStore {
+    backup: Table,
+    #[expect(dead_code, reason = "the ledger's")]
+    run: Table,
+    clock: Arc<dyn Clock>,
+    retention_days: u32,
+    // The latest time noted in the table, of each pool.
+    latest: Mutex<HashMap<PoolId, Timestamp>>,
+}
+
+impl DynamoStore {
+    /// The store in these tables. What is superseded or gone stays `retention_days` longer.
+    pub fn new(tables: Tables, retention_days: u32, clock: Arc<dyn Clock>) -> Self {
+        let Tables { client, backup, run } = tables;
+        Self {
+            backup: Table::new(client.clone(), backup, clock.clone()),
+            run: Table::new(client, run, clock.clone()),
+            clock,
+            retention_days,
+            latest: Mutex::default(),
+        }
+    }
+}

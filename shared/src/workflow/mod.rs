@@ -1,0 +1,59 @@
+//! A run over queues, as a state machine and its workers take it step by step.
+//!
+//! The [`Coordinator`] begins a run, says how far it is, and ends it. [`ListWorker`]s read
+//! listings, [`PageWorker`]s write pages. Each may be called twice, late, or killed.
+
+mod coordinator;
+mod delivery;
+mod list;
+mod notice;
+mod write;
+
+use std::sync::Arc;
+
+use crate::model::PoolId;
+use crate::ports::Lock;
+use crate::run::RunId;
+use crate::time::Timestamp;
+use crate::{Error, Result};
+
+pub use coordinator::{Action, Coordinator, Last, Request};
+pub use delivery::{Delivery, Failed, Inbox, MOST_RECEIVES};
+pub use list::ListWorker;
+pub use notice::Ending;
+pub use write::PageWorker;
+
+use crate::export::Exporter;
+
+/// The errors, by [`Error::kind`], after which the state machine tries an action again: they
+/// may pass.
+pub const RETRIED: [&str; 2] = ["store_unavailable", "unavailable"];
+
+/// The errors, by [`Error::kind`], that have a path of their own when a run begins.
+pub const ON_BEGIN: [&str; 2] = ["already_running", "draining"];
+
+/// How long a run keeps its pool's lock without renewing it, in milliseconds. Longer than an
+/// action may take (15 minutes: Lambda's limit) and than the longest wait between two.
+pub const LEASE_MILLIS: i64 = 30 * 60 * 1000;
+
+/// How long the lock is kept once a run has ended, in milliseconds: as long as who writes a
+/// page may still be on its way, which is the time-out of that function.
+pub const DRAIN_MILLIS: i64 = 60 * 1000;
+
+/// Makes the exporter of a pool.
+pub type ExporterOf = Arc<dyn Fn(&PoolId) -> Result<Exporter> + Send + Sync>;
+
+/// Whether work for a run is still wanted. An error if that cannot be told: the lease is over,
+/// but nobody took the lock yet.
+async fn is_live(lock: &dyn Lock, pool: &PoolId, run: &RunId, now: Timestamp) -> Result<bool> {
+    match lock.current(pool).await? {
+        Some(lease) if lease.run == *run && !lease.released => {
+            if now < lease.until {
+                Ok(true)
+            } else {
+                Err(Error::LockLost(run.clone()))
+            }
+        }
+        _ => Ok(false),
+    }
+}

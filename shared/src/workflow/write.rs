@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+
+use super::delivery::{Delivery, Failed, Inbox, again, attempt};
+use super::is_live;
+use crate::Result;
+use crate::export::Writer;
+use crate::ports::{Clock, Ledger, Lock, PageMessage};
+
+/// Writes pages.
+pub struct PageWorker {
+    /// Compares and writes.
+    pub writer: Writer,
+    /// Where the run is accounted for.
+    pub ledger: Arc<dyn Ledger>,
+    /// Says which run goes on.
+    pub lock: Arc<dyn Lock>,
+    /// Where the messages came from.
+    pub inbox: Arc<dyn Inbox>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl PageWorker {
+    /// Writes each page by itself, all at once; returns those that failed.
+    pub async fn work(&self, deliveries: Vec<Delivery>) -> Vec<Failed> {
+        let at_once = deliveries.len().max(1);
+        stream::iter(deliveries)
+            .map(|delivery| async move {
+                match self.write(&delivery).await {
+                    Ok(()) => None,
+                    Err(error) => Some(again(&*self.inbox, &delivery, error).await),
+                }
+            })
+            .buffer_unordered(at_once)
+            .filter_map(async |failed| failed)
+            .collect()
+            .await
+    }
+
+    /// Pages of a run that has ended are passed over: they change nothing.
+    async fn write(&self, delivery: &Delivery) -> Result<()> {
+        let page: PageMessage = delivery.decode()?;
+        if !is_live(&*self.lock, &page.pool, &page.run, self.clock.now()).await? {
+            return Ok(());
+        }
+        let (run, id) = (page.run.clone(), page.page.clone());
+        let work = self.writer.write_page(page);
+        attempt(delivery, (&*self.ledger, &*self.clock), (&run, &id.listing, Some(&id)), work).await
+    }
+}
