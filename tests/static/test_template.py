@@ -196,10 +196,7 @@ def sources():
     """Each event source, with its function."""
     for function in FUNCTIONS.values():
         for event in function.get("Events", {}).values():
-            queue, _ = as_list(event["Properties"]["Queue"]["Fn::GetAtt"]) if isinstance(
-                event["Properties"]["Queue"]["Fn::GetAtt"], list
-            ) else event["Properties"]["Queue"]["Fn::GetAtt"].split(".")
-            yield function, event["Properties"], queue
+            yield function, event["Properties"], named(event["Properties"]["Queue"])
 
 
 def test_queues_fit_their_functions():
@@ -225,10 +222,10 @@ def test_a_whole_page_fits_a_message():
 
 
 def test_the_code_knows_how_often_a_message_is_tried():
-    code = ROOT / "shared" / "src" / "workflow" / "delivery.rs"
-    if code.exists():
-        (count,) = re.findall(r"MOST_RECEIVES: u32 = (\d+);", code.read_text())
-        assert {q["RedrivePolicy"]["maxReceiveCount"] for q in QUEUES.values() if "RedrivePolicy" in q} == {int(count)}
+    code = (ROOT / "shared" / "src" / "workflow" / "delivery.rs").read_text()
+    (count,) = re.findall(r"MOST_RECEIVES: u32 = (\d+);", code)
+    given = {queue["RedrivePolicy"]["maxReceiveCount"] for queue in QUEUES.values() if "RedrivePolicy" in queue}
+    assert given == {int(count)}
 
 
 def test_poison_messages_end_in_a_queue_that_keeps_them():
@@ -236,8 +233,7 @@ def test_poison_messages_end_in_a_queue_that_keeps_them():
     for _, _, queue in sources():
         redrive = QUEUES[queue]["RedrivePolicy"]
         assert redrive["maxReceiveCount"] >= 5, queue
-        target = redrive["deadLetterTargetArn"]["Fn::GetAtt"]
-        letters = (target if isinstance(target, list) else target.split("."))[0]
+        letters = named(redrive["deadLetterTargetArn"])
         dead.add(letters)
         assert QUEUES[letters]["MessageRetentionPeriod"] == 14 * 24 * 3600, letters
         (source,) = QUEUES[letters]["RedriveAllowPolicy"]["sourceQueueArns"]
