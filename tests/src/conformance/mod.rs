@@ -14,7 +14,7 @@ use cognito_profiles::ports::Observation;
 use cognito_profiles::run::RunId;
 use cognito_profiles::time::Timestamp;
 
-pub use backup::backup_conformance;
+pub use backup::{backup_conformance, small_backup_conformance};
 pub use ledger::ledger_conformance;
 pub use lock::lock_conformance;
 

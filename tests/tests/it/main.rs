@@ -1,5 +1,6 @@
 //! Integration tests, in one binary.
 
+mod dynamodb;
 mod memory_lock;
 mod ministack;
 mod pipeline;

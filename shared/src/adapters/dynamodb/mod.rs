@@ -1,15 +1,24 @@
-//! A backup in one DynamoDB table, and the ledger of its runs in another. docs in
-//! ARCHITECTURE.md: what is under which key.
+//! A backup in one DynamoDB table, and the ledger of its runs in another.
 
+mod backup;
 mod expression;
 mod failure;
+mod imports;
+mod item;
+mod keys;
+mod observe;
+mod read;
+mod runs;
 mod table;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 
+use crate::model::PoolId;
 use crate::ports::Clock;
+use crate::time::Timestamp;
 use table::Table;
 
 /// Where the tables are. Both have string keys `pk` and `sk`; `expires_at` is their TTL
@@ -32,6 +41,8 @@ pub struct DynamoStore {
     run: Table,
     clock: Arc<dyn Clock>,
     retention_days: u32,
+    // The latest time noted in the table, of each pool.
+    latest: Mutex<HashMap<PoolId, Timestamp>>,
 }
 
 impl DynamoStore {
@@ -43,6 +54,7 @@ impl DynamoStore {
             run: Table::new(client, run, clock.clone()),
             clock,
             retention_days,
+            latest: Mutex::default(),
         }
     }
 }

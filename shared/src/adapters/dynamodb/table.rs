@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ReturnValue, TransactWriteItem, WriteRequest,
 };
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::expression::{Expression, names};
 use super::failure::{Asked, Failure};
@@ -19,7 +20,7 @@ use crate::{Error, Result};
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The partition key and sort key of an item.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) pk: String,
     pub(super) sk: String,
@@ -45,11 +46,17 @@ impl Key {
     }
 }
 
-/// BatchGetItem takes so many keys.
+/// So many keys may be read in one call (API Reference: `BatchGetItem`).
 const BATCH_READ: usize = 100;
 
-/// BatchWriteItem takes so many items.
+/// So many items may be written in one call (API Reference: `BatchWriteItem`).
 const BATCH_WRITE: usize = 25;
+
+/// A page that is filtered has at least so many items before: few may be left of it.
+const SMALLEST_FILTERED: usize = 100;
+
+/// Calls that do not depend on each other are made so many at once.
+const PARALLEL: usize = 32;
 
 /// So often something is tried again that is in another's way, or that there is no capacity for:
 /// about half a minute.
@@ -70,6 +77,8 @@ pub(super) struct Table {
 #[derive(Clone, Debug)]
 pub(super) enum Range {
     All,
+    /// Those with this sort key or a greater one.
+    From(String),
     /// Those with a greater sort key.
     After(String),
     /// Those whose sort key begins so.
@@ -112,6 +121,7 @@ impl Query {
         let condition = |text: &str| Expression::new(text).with_text(":pk", &self.pk);
         match &self.range {
             Range::All => condition("#pk = :pk"),
+            Range::From(sk) => condition("#pk = :pk AND #sk >= :sk").with_text(":sk", sk),
             Range::After(sk) => condition("#pk = :pk AND #sk > :sk").with_text(":sk", sk),
             Range::Prefix(sk) => condition("#pk = :pk AND begins_with(#sk, :sk)").with_text(":sk", sk),
             Range::Between(first, last) => condition("#pk = :pk AND #sk BETWEEN :sk AND :last")
@@ -192,8 +202,8 @@ impl Table {
         let mut condition = query.key_condition();
         let filter = query.filter.clone().unwrap_or_default();
         condition.values.extend(filter.values);
-        // With a filter, `Limit` would count what the filter drops.
-        let limit = query.filter.is_none().then(|| i32::try_from(limit).unwrap_or(i32::MAX));
+        // `Limit` counts what the filter drops, too.
+        let limit = if query.filter.is_some() { limit.max(SMALLEST_FILTERED) } else { limit };
         let attributes = query.attributes.unwrap_or_default();
         let answer = self
             .client
@@ -204,7 +214,7 @@ impl Table {
             .set_expression_attribute_values(Some(condition.values))
             .set_filter_expression(query.filter.as_ref().map(|filter| filter.text.clone()))
             .set_projection_expression(query.attributes.map(str::to_owned))
-            .set_limit(limit)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .scan_index_forward(!query.backwards)
             .set_exclusive_start_key(start)
             .consistent_read(true)
@@ -417,6 +427,11 @@ fn named(condition: &Expression) -> Option<HashMap<String, String>> {
 
 fn valued(condition: &Expression) -> Option<HashMap<String, AttributeValue>> {
     Some(condition.values.clone()).filter(|values| !values.is_empty())
+}
+
+/// What all calls answer, in any order; so many are made at once as one store can use.
+pub(super) async fn in_parallel<T>(calls: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(calls).buffer_unordered(PARALLEL).try_collect().await
 }
 
 /// How long something is still tried.

@@ -1,0 +1,87 @@
+//! The records of runs, and when they may go.
+
+use super::DynamoStore;
+use super::expression::Expression;
+use super::item::{Attributes, expiry, fitting, put_record};
+use super::keys;
+use super::table::{Item, Query, Range};
+use crate::Result;
+use crate::model::PoolId;
+use crate::run::Run;
+
+const RUN: &str = "run";
+
+impl DynamoStore {
+    /// [`crate::ports::Backup::put_run`].
+    pub(super) async fn write_run(&self, run: &Run) -> Result<()> {
+        self.register(&run.pool).await?;
+        let mut item = keys::run(&run.pool, &run.id).into_item();
+        put_record(&mut item, run, RUN)?;
+        let _ = self.backup.put(fitting(item, RUN)?, None).await?;
+        if run.ended_at.is_some() { self.let_expire(run).await } else { Ok(()) }
+    }
+
+    /// Once a run has ended, the earlier ones go when all that only they show has gone. The last
+    /// that is complete stays: if exports stop, it is the one to restore.
+    async fn let_expire(&self, ended: &Run) -> Result<()> {
+        let runs = self.stored_runs(&ended.pool).await?;
+        let last_complete = runs.iter().map(|(run, _)| run).filter(|run| run.is_complete());
+        let last_complete = last_complete.max_by_key(|run| run.started_at).map(|run| run.id.clone());
+        for (run, item) in &runs {
+            let Some(end) = run.ended_at else { continue };
+            let is_earlier = run.id != ended.id && run.started_at <= ended.started_at;
+            if !is_earlier || item.contains_key("expires_at") || last_complete.as_ref() == Some(&run.id) {
+                continue;
+            }
+            let set = Expression::new("SET #expires_at = :expires_at")
+                .with(":expires_at", expiry(end, self.retention_days));
+            let still_there = Expression::new("attribute_exists(#pk)");
+            self.backup.update(keys::run(&run.pool, &run.id), set, Some(still_there)).await?;
+        }
+        Ok(())
+    }
+
+    /// [`crate::ports::Backup::runs`].
+    pub(super) async fn runs_of(&self, pool: Option<&PoolId>) -> Result<Vec<Run>> {
+        let pools = match pool {
+            Some(pool) => vec![pool.clone()],
+            None => self.pools().await?,
+        };
+        let now = self.clock.now();
+        let mut found = Vec::new();
+        for pool in &pools {
+            for (run, item) in self.stored_runs(pool).await? {
+                // DynamoDB takes its time to remove what has expired.
+                if !(Attributes { item: &item, what: RUN }).has_expired(now)? {
+                    found.push(run);
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.started_at, &a.id, &a.pool).cmp(&(b.started_at, &b.id, &b.pool)));
+        Ok(found)
+    }
+
+    async fn stored_runs(&self, pool: &PoolId) -> Result<Vec<(Run, Item)>> {
+        let (pk, range) = keys::runs(pool);
+        let items = self.backup.query(&Query::of(pk, range), usize::MAX).await?;
+        let read = |item: Item| Ok((Attributes { item: &item, what: RUN }.record()?, item));
+        items.into_iter().map(read).collect()
+    }
+
+    /// Makes the pool one of [`DynamoStore::pools`].
+    async fn register(&self, pool: &PoolId) -> Result<()> {
+        if self.backup.get(keys::pool(pool)).await?.is_none() {
+            let _ = self.backup.put(keys::pool(pool).into_item(), None).await?;
+        }
+        Ok(())
+    }
+
+    async fn pools(&self) -> Result<Vec<PoolId>> {
+        let items = self.backup.query(&Query::of(keys::POOLS, Range::All), usize::MAX).await?;
+        let pool = |item: &Item| {
+            let attributes = Attributes { item, what: "pool" };
+            keys::decode(attributes.text("sk")?).map(PoolId::new).ok_or_else(|| attributes.damaged("sk"))
+        };
+        items.iter().map(pool).collect()
+    }
+}

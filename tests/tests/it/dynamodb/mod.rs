@@ -1,0 +1,3 @@
+//! A backup in DynamoDB tables, against services that answer as DynamoDB does.
+
+mod ministack;
