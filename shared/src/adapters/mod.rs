@@ -5,5 +5,7 @@ pub mod cognito;
 pub mod dynamodb;
 pub mod sqlite;
 mod system;
+#[cfg(test)]
+mod wire;
 
 pub use system::SystemClock;

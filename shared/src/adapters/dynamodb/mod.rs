@@ -12,6 +12,8 @@ mod observe;
 mod read;
 mod runs;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
