@@ -24,6 +24,10 @@ const QUIET: Duration = Duration::from_millis(1_010);
 /// No further listing is begun with less time left than this.
 const SHORTEST_TURN: Duration = Duration::from_secs(10);
 
+/// A listing is put back behind the others after so long. So all of them come to their end at
+/// about the same time, and no long one is left over to be read alone, one page after another.
+const TURN: Duration = Duration::from_secs(3);
+
 /// Between two looks at the queue, and at whether the rate is filled.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -133,6 +137,7 @@ impl ListWorker {
             return Ok(());
         }
         let exporter = (self.exporter_of)(pool)?;
+        let deadline = deadline.min(self.clock.elapsed() + TURN);
         for (number, listing) in message.listings.iter().enumerate() {
             let work = async {
                 let listed = exporter.list_pages(&message.run, listing, Some(deadline)).await?;
