@@ -2,6 +2,7 @@
 //! made to answer at will.
 
 mod faults;
+mod ledger;
 mod races;
 mod requests;
 
