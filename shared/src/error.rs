@@ -227,6 +227,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// That something of our own cannot be written as JSON.
+    pub(crate) fn not_written(error: &serde_json::Error) -> Self {
+        Self::Store { action: "written", cause: error.to_string() }
+    }
+
     /// A stable name for scripts; docs/CLI.md lists them.
     pub const fn kind(&self) -> &'static str {
         match self {

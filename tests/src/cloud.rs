@@ -27,10 +27,11 @@ use crate::{MemoryLock, SimDirectory};
 pub const LIST_WORKERS: u32 = 2;
 
 /// What the template says: time-outs of the functions, and of messages.
-const LIST_TIMEOUT: Duration = Duration::from_secs(120);
-const LIST_MARGIN: Duration = Duration::from_secs(15);
-const LIST_VISIBILITY: Duration = Duration::from_secs(720);
-const PAGE_VISIBILITY: Duration = Duration::from_secs(360);
+const LIST_VISIBILITY: Duration = Duration::from_mins(12);
+const PAGE_VISIBILITY: Duration = Duration::from_mins(6);
+
+/// How long an invocation of list-pages reads: its time-out, less its margin.
+const LIST_TIME: Duration = Duration::from_secs(105);
 
 /// Everything deployed for the pool of a [`World`].
 pub struct Cloud {
@@ -149,7 +150,9 @@ impl Cloud {
         let lists = || self.poll(&self.queues.lists, 2, |deliveries| self.list_once(deliveries));
         let pages = || {
             self.poll(&self.queues.pages, 10, |mut deliveries| {
-                deliveries.iter_mut().for_each(|delivery| delivery.body = damage(&delivery.body));
+                for delivery in &mut deliveries {
+                    delivery.body = damage(&delivery.body);
+                }
                 self.write_once(deliveries)
             })
         };
@@ -188,7 +191,7 @@ impl Cloud {
             clock: self.world.clock.clone(),
             pacer,
         };
-        let deadline = self.world.clock.elapsed() + LIST_TIMEOUT - LIST_MARGIN;
+        let deadline = self.world.clock.elapsed() + LIST_TIME;
         fate.live(worker.work(deliveries, deadline)).await
     }
 
@@ -235,9 +238,9 @@ impl Cloud {
         let (backup, ledger) = self.store(fate);
         let directory: Arc<dyn Directory> =
             Arc::new(SimDirectory::new(world.cognito.clone(), &world.pool, world.clock.clone()));
-        let paced = Arc::new(Paced::new(Mortal::new(directory, fate), world.clock.clone(), pacer));
+        let directory = Arc::new(Paced::new(Mortal::new(directory, fate), world.clock.clone(), pacer));
         let queue = Arc::new(self.queues.clone());
-        Exporter::over(queue, paced, backup, ledger, world.clock.clone(), Arc::new(Silent))
+        Exporter::over(queue, directory, backup, ledger, world.clock.clone(), Arc::new(Silent))
     }
 }
 

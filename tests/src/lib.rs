@@ -3,14 +3,17 @@
 pub mod cloud;
 pub mod conformance;
 pub mod dynamodb;
+mod dynoxide;
 mod memory_lock;
 mod ministack;
 pub mod mortal;
+mod server;
 mod sim_clock;
 mod sim_directory;
 pub mod sim_queue;
 pub mod world;
 
+pub use dynoxide::Dynoxide;
 pub use memory_lock::MemoryLock;
 pub use ministack::MiniStack;
 pub use sim_clock::SimClock;

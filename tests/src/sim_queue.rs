@@ -125,7 +125,9 @@ impl Inbox for SimQueue {
         let visible_at = self.clock.elapsed() + delay;
         let mut held = self.held();
         let message = held.messages.iter_mut().find(|message| message.id.to_string() == delivery.receipt);
-        message.into_iter().for_each(|message| message.visible_at = visible_at);
+        if let Some(message) = message {
+            message.visible_at = visible_at;
+        }
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ class Stack:
         self.cognito = client("cognito-idp", self.simulator.endpoint)
         self.pools = [self.simulator.filled]
         self.pools += [self._make_pool(number) for number in range(options.pools)]
-        for service in ("cloudformation", "dynamodb", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
+        for service in ("cloudformation", "dynamodb", "iam", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
             setattr(self, service.replace("lambda", "functions"), self.client(service))
         self._deploy()
         if self.dynoxide:
@@ -142,8 +142,30 @@ class Stack:
         for entry in found:
             if entry["ResourceType"] == "AWS::Lambda::Function":
                 self._prepare(entry["LogicalResourceId"], entry["PhysicalResourceId"])
+        self._make_up_for_ministack()
         self.inbox = self._subscribe(only("AWS::SNS::Topic", found))
         self.told = []
+
+    def _make_up_for_ministack(self):
+        """It takes a number from a parameter for text, which stops its event sources; and it asks
+        for actions such as sqs:SendMessageBatch, which AWS does not have: who may send one message
+        may send several."""
+        for source in self.functions.list_event_source_mappings()["EventSourceMappings"]:
+            concurrency = int(source["ScalingConfig"]["MaximumConcurrency"])
+            self.functions.update_event_source_mapping(
+                UUID=source["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
+        for role in (name for logical, name in self.resources.items() if logical.endswith("Role")):
+            batches = []
+            for policy in self.iam.list_role_policies(RoleName=role)["PolicyNames"]:
+                document = self.iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+                for statement in document["Statement"]:
+                    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                    several = [f"{action}Batch" for action in actions if action.startswith("sqs:")]
+                    if several:
+                        batches.append({**statement, "Action": several, "Sid": f"Batches{len(batches)}"})
+            if batches:
+                document = json.dumps({"Version": "2012-10-17", "Statement": batches})
+                self.iam.put_role_policy(RoleName=role, PolicyName="batches", PolicyDocument=document)
 
     def _sam_deploy(self, template, name, region, parameters):
         command = [
@@ -345,7 +367,8 @@ def lay_out(folder, binaries):
         if resource["Type"] == "AWS::Serverless::Function":
             program = resource["Metadata"]["BuildProperties"]["Binary"]
             (folder / name).mkdir(parents=True)
-            shutil.copy(binaries / program, folder / name / "bootstrap")
+            # Without what is for debuggers, which is most of it.
+            subprocess.run(["strip", "-o", folder / name / "bootstrap", binaries / program], check=True)
             resource["Properties"]["CodeUri"] = name
     shutil.copytree(REPOSITORY / "statemachines", folder / "statemachines")
     shutil.copy(REPOSITORY / "pool.yaml", folder)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from project import workflow
+from project import ROOT, workflow
 
 DEFINITION = workflow()
 STATES = DEFINITION["States"]
@@ -93,6 +93,15 @@ def test_what_passes_is_tried_again():
         retried = {error for retry in task["Retry"] for error in retry["ErrorEquals"]}
         assert passing <= retried, name
         assert ("draining" in retried) == (name == "Begin")
+
+
+def test_every_error_named_is_one_of_the_code():
+    """Names in small letters are the functions' own: a misspelt one would never match."""
+    kinds = set(re.findall(r'=> "([a-z_]+)"', (ROOT / "shared" / "src" / "error.rs").read_text()))
+    rules = [rule for task in TASKS.values() for rule in task["Retry"] + task["Catch"]]
+    named = {error for rule in rules for error in rule["ErrorEquals"] if error.islower()}
+    assert named == {"already_running", "draining", "store_unavailable", "unavailable"}
+    assert named <= kinds
 
 
 def test_every_task_catches_everything_last():

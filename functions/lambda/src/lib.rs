@@ -1,5 +1,6 @@
 //! What the Lambda functions share: their logs, their errors, and batches of SQS messages.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,13 @@ pub struct FunctionError(cognito_profiles::Error);
 impl From<cognito_profiles::Error> for FunctionError {
     fn from(error: cognito_profiles::Error) -> Self {
         Self(error)
+    }
+}
+
+/// As the library says it: its errors hold no personal data, what caused them may.
+impl fmt::Debug for FunctionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -7,5 +7,7 @@ pub mod dynamodb;
 pub mod sqlite;
 pub mod sqs;
 mod system;
+#[cfg(test)]
+mod wire;
 
 pub use system::SystemClock;

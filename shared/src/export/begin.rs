@@ -22,12 +22,11 @@ impl Exporter {
     /// Checks the pool, then begins a run or takes up the one that was interrupted.
     pub async fn begin(&self) -> Result<Run> {
         let pool = self.look_at_pool().await?;
-        let run = match self.interrupted_run().await? {
-            Some(run) => self.continued(run).await?,
-            None => {
-                let id = RunId::generate(self.clock.now(), self.clock.random());
-                self.new_run(id, pool.0.estimated_users).await?
-            }
+        let run = if let Some(run) = self.interrupted_run().await? {
+            self.continued(run).await?
+        } else {
+            let id = RunId::generate(self.clock.now(), self.clock.random());
+            self.new_run(id, pool.0.estimated_users).await?
         };
         self.prepare(run, pool).await
     }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use crate::model::{Group, PoolId, User};
 use crate::settings::Settings;
 
-/// The most users or groups on a page (API Reference: ListUsers, ListUsersInGroup, ListGroups).
+/// The most users or groups on a page (API Reference: `ListUsers`, `ListUsersInGroup`,
+/// `ListGroups`).
 pub const PAGE_SIZE: u8 = 60;
 
 /// One user pool. Every method is one attempt of one call to Cognito; pacing and retries are

@@ -11,11 +11,13 @@ pub trait Lock: Send + Sync {
     /// Takes the pool's lock if it is free: if nobody ever held it, or the lease of who did is
     /// over (`until <= now`). Returns the lease in force afterwards: the one asked for, if it
     /// was taken; else the other's. If `lease.holder` holds it already, the run stays that of
-    /// the first call and `until` is moved on (unless it was released).
+    /// the first call and `until` is moved on, never back (unless it was released); also if its
+    /// lease is over but taken by nobody.
     async fn acquire(&self, pool: &PoolId, lease: &Lease, now: Timestamp) -> Result<Lease>;
 
-    /// Moves the end of the lease, never back. `false` if `holder` no longer holds it: then
-    /// nothing changes. A lease that is over but taken by nobody can still be renewed.
+    /// Moves the end of the lease, never back. `false` if `holder` no longer holds it, or
+    /// released it: then nothing changes. A lease that is over but taken by nobody can still be
+    /// renewed.
     async fn renew(&self, pool: &PoolId, holder: &str, until: Timestamp) -> Result<bool>;
 
     /// Gives the lock back: it is free from `until` on. Nothing changes if `holder` no longer

@@ -1,5 +1,5 @@
-//! What the core needs of the world. Backup and Ledger have a
-//! conformance suite each, in `tests/src/conformance`.
+//! What the core needs of the world. Backup, Ledger and Lock have a conformance suite each, in
+//! `tests/src/conformance`.
 
 mod backup;
 mod clock;

@@ -26,6 +26,8 @@ pub async fn ledger_conformance<S: Ledger + 'static>(new_store: impl AsyncFn() -
         pages_may_be_written_before_the_cursor_moves,
         a_page_read_again_adds_what_it_shows,
         what_was_seen_is_in_order_and_once,
+        subs_are_seen_as_they_are_written,
+        what_is_read_again_was_added_meanwhile,
         users_are_counted_once,
         what_is_gone_is_kept,
         dead_letters_are_replaced_and_taken_back,
@@ -248,6 +250,72 @@ pub async fn what_was_seen_is_in_order_and_once(store: Store) {
             "{partition:?}"
         );
         assert_eq!(store.seen(&later_run(), partition).await.unwrap(), Vec::<String>::new());
+    }
+}
+
+/// A `sub` is nearly always a UUID, which a store may keep in another form: where one is written
+/// otherwise, names a group, or is in another shard than its own, it stays so.
+pub async fn subs_are_seen_as_they_are_written(store: Store) {
+    let usual = "ab1c0a7e-2d9c-4f6b-9d57-5a0c1d2e3f40";
+    let keys: Vec<String> = [
+        usual,
+        "ab1c0a7e-2d9c-4f6b-9d57-5a0c1d2e3f4",
+        "ab1c0a7e-2d9c-4f6b-9d57-5a0c1d2e3f400",
+        "ab1c0a7e-2d9c-4f6b-9d57-5a0c1d2e3f4g",
+        "ab1c0a7e-2d9c-4f6b-9d57-5A0C1D2E3F40",
+        "ab1c0a7e-2d9c-4f6b-9d57-5a0c1d2e3f41",
+        "ab1c0a7e2-d9c-4f6b-9d57-5a0c1d2e3f40",
+        "ab1c0a7e2d9c4f6b9d575a0c1d2e3f40",
+        "ab000000-0000-0000-0000-000000000000",
+        "abffffff-ffff-ffff-ffff-ffffffffffff",
+        "+b1c0a7e-2d9c-4f6b-9d57-5a0c1d2e3f40",
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    ]
+    .map(str::to_owned)
+    .into();
+    let mut expected = keys.clone();
+    expected.sort();
+    let elsewhere = [
+        (Partition::of_user("AB"), usual.to_owned()),
+        (Partition::Groups, usual.to_owned()),
+        (Partition::of_member(usual, usual), usual.to_owned()),
+        (Partition::of_user("ff"), "ffffffff-ffff-ffff-ffff-ffffffffffff".to_owned()),
+        (Partition::of_user("00"), "00000000-0000-0000-0000-000000000000".to_owned()),
+    ];
+    let like = Listing::UsersBySub("a".to_owned());
+    let all: Vec<_> = keys.iter().map(|key| (users(), key.clone())).chain(elsewhere.clone()).collect();
+    store.count_page(&run(), &page(&Listing::Users, 0, 0), &all[..8]).await.unwrap();
+    store.count_page(&run(), &page(&like, 0, 0), &all[4..]).await.unwrap();
+    store.count_page(&run(), &page(&Listing::Members(usual.to_owned()), 0, 0), &all[12..]).await.unwrap();
+    store.count_seen(&run(), &all[2..14]).await.unwrap();
+    assert_eq!(store.seen(&run(), &users()).await.unwrap(), expected);
+    for (partition, key) in elsewhere {
+        assert_eq!(store.seen(&run(), &partition).await.unwrap(), [key], "{partition:?}");
+    }
+    for other in ["ac", "a", "0", "f"].map(Partition::of_user) {
+        let odd = if other.is_of_odd_subs() { vec![usual.to_owned()] } else { Vec::new() };
+        assert_eq!(store.seen(&run(), &other).await.unwrap(), odd, "{other:?}");
+    }
+    assert_eq!(store.users_seen(&run()).await.unwrap(), keys.len() as u64 + 3);
+}
+
+/// What was read before hides nothing that came after.
+pub async fn what_is_read_again_was_added_meanwhile(store: Store) {
+    let staff = |sub: &str| (Partition::of_member("staff", sub), sub.to_owned());
+    let members = Listing::Members("staff".to_owned());
+    for number in 0..3 {
+        let sub = format!("ab{number}");
+        store.count_page(&run(), &page(&Listing::Users, 0, number), &seen(&[&sub])).await.unwrap();
+        store.count_page(&run(), &page(&members, 0, number), &[staff(&sub)]).await.unwrap();
+        store
+            .count_seen(&run(), &[(users(), format!("abx{number}")), staff(&format!("abx{number}"))])
+            .await
+            .unwrap();
+        let so_far = 2 * (number + 1);
+        assert_eq!(store.users_seen(&run()).await.unwrap(), so_far);
+        assert_eq!(store.seen(&run(), &users()).await.unwrap().len() as u64, so_far);
+        assert_eq!(store.seen(&run(), &staff("ab").0).await.unwrap().len() as u64, so_far);
     }
 }
 

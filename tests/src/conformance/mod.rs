@@ -7,6 +7,7 @@
 
 pub mod backup;
 pub mod ledger;
+pub mod lock;
 
 use cognito_profiles::model::{Hash, Partition, PoolId, Shard};
 use cognito_profiles::ports::Observation;
@@ -15,6 +16,7 @@ use cognito_profiles::time::Timestamp;
 
 pub use backup::{backup_conformance, small_backup_conformance};
 pub use ledger::ledger_conformance;
+pub use lock::lock_conformance;
 
 /// A pool's id.
 pub fn pool() -> PoolId {

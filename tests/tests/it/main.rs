@@ -1,6 +1,7 @@
 //! Integration tests, in one binary.
 
 mod dynamodb;
+mod memory_lock;
 mod ministack;
 mod pipeline;
 mod sqlite;

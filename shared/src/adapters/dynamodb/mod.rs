@@ -6,10 +6,14 @@ mod failure;
 mod imports;
 mod item;
 mod keys;
+mod ledger;
+mod lock;
 mod observe;
 mod read;
 mod runs;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -37,12 +41,12 @@ pub struct Tables {
 /// it need not ask twice.
 pub struct DynamoStore {
     backup: Table,
-    #[expect(dead_code, reason = "the ledger's")]
     run: Table,
     clock: Arc<dyn Clock>,
     retention_days: u32,
     // The latest time noted in the table, of each pool.
     latest: Mutex<HashMap<PoolId, Timestamp>>,
+    ledger: ledger::LedgerMemory,
 }
 
 impl DynamoStore {
@@ -55,6 +59,7 @@ impl DynamoStore {
             clock,
             retention_days,
             latest: Mutex::default(),
+            ledger: ledger::LedgerMemory::default(),
         }
     }
 }

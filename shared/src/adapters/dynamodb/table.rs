@@ -374,6 +374,20 @@ impl Table {
         }
     }
 
+    /// Removes the item, if there is one.
+    pub(super) async fn delete(&self, key: Key) -> Result<()> {
+        let asked = self.asked("DeleteItem");
+        let mut patience = self.patience(asked.operation);
+        loop {
+            let key = Some(key.clone().into_item());
+            let answer = self.client.delete_item().table_name(&self.name).set_key(key).send().await;
+            let Err(error) = answer else { return Ok(()) };
+            if patience.after(asked.failure(&error)).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
     /// A part of a transaction: writes an item.
     pub(super) fn putting(&self, item: Item, condition: Option<Expression>) -> Result<TransactWriteItem> {
         let condition = condition.unwrap_or_default();

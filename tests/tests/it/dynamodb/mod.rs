@@ -1,3 +1,5 @@
-//! A backup in DynamoDB tables, against services that answer as DynamoDB does.
+//! A backup and its ledger in DynamoDB tables, against services that answer as DynamoDB does.
 
+mod dynoxide;
+mod expiry;
 mod ministack;

@@ -60,7 +60,7 @@ async fn messages_of_a_dead_run_change_nothing() {
     let toggle = || {
         cloud.world.change(|admin| {
             admin.update_user(&cloud.world.pool, &sub, |user| user.enabled = !user.enabled).unwrap();
-        })
+        });
     };
     toggle();
     cloud.world.clock.sleep(Duration::from_mins(1)).await;
@@ -90,7 +90,7 @@ async fn messages_of_a_dead_run_change_nothing() {
     }
     tokio::select! {
         () = cloud.work() => {}
-        () = cloud.world.clock.sleep(Duration::from_mins(60)) => {}
+        () = cloud.world.clock.sleep(Duration::from_hours(1)) => {}
     }
     assert!(cloud.queues.pages.bodies().is_empty(), "{:?}", cloud.queues.pages.bodies());
     assert_holds_the_pool(&cloud, &next, "late messages").await;

@@ -1,0 +1,216 @@
+//! The listings of a run, and how many of their pages are written.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::space::{self, LISTINGS, Space, home_of, page_sk};
+use super::{DynamoStore, number};
+use crate::adapters::dynamodb::expression::Expression;
+use crate::adapters::dynamodb::item::{Attributes, text};
+use crate::adapters::dynamodb::table::{Item, Query, Range, in_parallel};
+use crate::ports::{Cursor, Listing, ListingProgress};
+use crate::run::RunId;
+use crate::{Error, Result};
+
+/// A listing as it is stored.
+struct Stored {
+    listing: Listing,
+    /// Its place among the others.
+    position: u64,
+    cursor: Cursor,
+    sent: bool,
+    /// Of this attempt so many pages, from the first on, were found written.
+    counted: (u32, u64),
+}
+
+impl Stored {
+    fn read(item: &Item) -> Result<Self> {
+        let listing = Attributes { item, what: "listing" };
+        let number = |name| {
+            let digits = item.get(name).and_then(|value| value.as_n().ok());
+            digits.and_then(|digits| digits.parse::<u64>().ok()).ok_or_else(|| listing.damaged(name))
+        };
+        let attempt =
+            |name| number(name).and_then(|attempt| u32::try_from(attempt).map_err(|_| listing.damaged(name)));
+        let flag = |name| {
+            item.get(name)
+                .and_then(|value| value.as_bool().ok())
+                .copied()
+                .ok_or_else(|| listing.damaged(name))
+        };
+        Ok(Self {
+            listing: serde_json::from_str(listing.text("listing")?)
+                .map_err(|_| listing.damaged("listing"))?,
+            position: number("position")?,
+            cursor: Cursor {
+                attempt: attempt("attempt")?,
+                pages: number("pages")?,
+                token: listing.text_if_any("token")?.map(str::to_owned),
+                ended: flag("ended")?,
+            },
+            sent: flag("sent")?,
+            counted: (attempt("counted_attempt")?, number("counted")?),
+        })
+    }
+
+    /// How many pages of the cursor's are known to be written, from the first on.
+    fn known(&self) -> u64 {
+        let (attempt, pages) = self.counted;
+        if attempt == self.cursor.attempt { pages.min(self.cursor.pages) } else { 0 }
+    }
+}
+
+impl DynamoStore {
+    pub(super) async fn open_listings(&self, run: &RunId, listings: &[Listing]) -> Result<()> {
+        let mut named = BTreeSet::new();
+        let listings: Vec<&Listing> = listings.iter().filter(|listing| named.insert(*listing)).collect();
+        if listings.is_empty() {
+            return Ok(());
+        }
+        let space = &self.space(run).await?;
+        let first = self.positions(run, listings.len() as u64).await?;
+        let puts = listings.into_iter().zip(first..).map(|(listing, position)| async move {
+            let item = self.new_listing(space, listing, position)?;
+            // One that is there stays as it is.
+            let _ = self.run.put(item, Some(Expression::absent())).await?;
+            Ok(())
+        });
+        in_parallel(puts.collect()).await?;
+        Ok(())
+    }
+
+    /// The first of so many places that no other call has.
+    async fn positions(&self, run: &RunId, count: u64) -> Result<u64> {
+        let update = Expression::new("SET #expires_at = :expires_at ADD #positions :count")
+            .with(":expires_at", self.run_expiry())
+            .with(":count", number(count));
+        let item = self.run.update(space::run(run), update, None).await?.unwrap_or_default();
+        let end = item.get("positions").and_then(|value| value.as_n().ok()).and_then(|end| end.parse().ok());
+        end.and_then(|end: u64| end.checked_sub(count))
+            .ok_or_else(|| Attributes { item: &item, what: "run's ledger" }.damaged("positions"))
+    }
+
+    fn new_listing(&self, space: &Space, listing: &Listing, position: u64) -> Result<Item> {
+        let json = serde_json::to_string(listing).map_err(|error| Error::not_written(&error))?;
+        let mut item = space.listing(listing).into_item();
+        let attributes = [
+            ("listing", text(&json)),
+            ("position", number(position)),
+            ("attempt", number(0)),
+            ("pages", number(0)),
+            ("ended", AttributeValue::Bool(false)),
+            ("sent", AttributeValue::Bool(false)),
+            ("counted_attempt", number(0)),
+            ("counted", number(0)),
+            ("expires_at", self.expiry()),
+        ];
+        item.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
+        Ok(item)
+    }
+
+    pub(super) async fn all_listings(&self, run: &RunId) -> Result<Vec<ListingProgress>> {
+        let space = &self.space(run).await?;
+        // What was read of the run before it was judged may be older than this judgement.
+        self.ledger.seen.forget_all();
+        let items = self.run.query(&Query::of(space.pk(LISTINGS), Range::All), usize::MAX).await?;
+        let progress = items.iter().map(|item| async move {
+            let stored = Stored::read(item)?;
+            Ok((stored.position, self.progress(space, stored).await?))
+        });
+        let mut found = in_parallel(progress.collect()).await?;
+        found.sort_unstable_by_key(|(position, _)| *position);
+        Ok(found.into_iter().map(|(_, progress)| progress).collect())
+    }
+
+    pub(super) async fn one_listing(
+        &self,
+        run: &RunId,
+        listing: &Listing,
+    ) -> Result<Option<ListingProgress>> {
+        let space = self.space(run).await?;
+        match self.run.get(space.listing(listing)).await? {
+            None => Ok(None),
+            Some(item) => Ok(Some(self.progress(&space, Stored::read(&item)?).await?)),
+        }
+    }
+
+    async fn progress(&self, space: &Space, stored: Stored) -> Result<ListingProgress> {
+        let written = self.written(space, &stored).await?;
+        let Stored { listing, cursor, sent, .. } = stored;
+        Ok(ListingProgress { listing, cursor, written, sent })
+    }
+
+    /// How many of the cursor's pages are written. Those found without a gap are not looked for
+    /// again.
+    async fn written(&self, space: &Space, stored: &Stored) -> Result<u64> {
+        let Stored { listing, cursor, .. } = stored;
+        let known = stored.known();
+        if known == cursor.pages {
+            return Ok(known);
+        }
+        let range = space::pages(listing, cursor.attempt, known, cursor.pages - 1);
+        let query = Query::of(space.pk(&home_of(listing)), range).only("#sk");
+        let found = self.run.query(&query, usize::MAX).await?;
+        let is_page = |item: &Item, number| {
+            item.get("sk") == Some(&AttributeValue::S(page_sk(listing, cursor.attempt, number)))
+        };
+        let in_a_row = found.iter().zip(known..).take_while(|(item, number)| is_page(item, *number)).count();
+        if in_a_row > 0 {
+            self.note_counted(space, stored, known + in_a_row as u64).await?;
+        }
+        Ok(known + found.len() as u64)
+    }
+
+    /// Only forward, whoever else counts at the same time.
+    async fn note_counted(&self, space: &Space, stored: &Stored, counted: u64) -> Result<()> {
+        let update = Expression::new("SET #counted_attempt = :attempt, #counted = :counted")
+            .with(":attempt", number(stored.cursor.attempt.into()))
+            .with(":counted", number(counted));
+        let condition = Expression::new(
+            "#counted_attempt < :attempt OR (#counted_attempt = :attempt AND #counted < :counted)",
+        );
+        self.run.update(space.listing(&stored.listing), update, Some(condition)).await?;
+        Ok(())
+    }
+
+    pub(super) async fn mark_listings_sent(&self, run: &RunId, listings: &[Listing]) -> Result<()> {
+        let space = &self.space(run).await?;
+        let marks = listings.iter().map(|listing| async move {
+            let update = Expression::new("SET #sent = :sent").with(":sent", AttributeValue::Bool(true));
+            let condition = Expression::new("attribute_exists(#pk)");
+            self.run.update(space.listing(listing), update, Some(condition)).await?;
+            Ok(())
+        });
+        in_parallel(marks.collect()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn move_cursor(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()> {
+        let space = self.space(run).await?;
+        let update = Expression::new(match cursor.token {
+            Some(_) => "SET #attempt = :attempt, #pages = :pages, #ended = :ended, #token = :token",
+            None => "SET #attempt = :attempt, #pages = :pages, #ended = :ended REMOVE #token",
+        });
+        let update = update
+            .with(":attempt", number(cursor.attempt.into()))
+            .with(":pages", number(cursor.pages))
+            .with(":ended", AttributeValue::Bool(cursor.ended));
+        let update = match &cursor.token {
+            Some(token) => update.with_text(":token", token),
+            None => update,
+        };
+        // With as many pages a cursor may still move on: to a token after an empty page, or to
+        // the end. From the end it may not.
+        let condition = if cursor.ended {
+            Expression::new("#attempt < :attempt OR (#attempt = :attempt AND #pages <= :pages)")
+        } else {
+            Expression::new(
+                "#attempt < :attempt OR (#attempt = :attempt
+                 AND (#pages < :pages OR (#pages = :pages AND #ended = :ended)))",
+            )
+        };
+        self.run.update(space.listing(listing), update, Some(condition)).await?;
+        Ok(())
+    }
+}
