@@ -60,7 +60,8 @@ def of_backup(items, at=None):
 
 
 def add(found, item):
-    record = item["record"]
+    # Settings are kept as text, because they can hold what DynamoDB would write otherwise.
+    record = item.get("record")
     if "#USERS#" in item["pk"]:
         # Cognito's dates are compared by the simulation of the pipeline.
         found.users[record["sub"]] = {name: record[name] for name in ("username", "attributes", "enabled", "status")}

@@ -56,7 +56,6 @@ class Options:
 class Execution:
     arn: str
     status: str
-    output: dict
     error: str
     cause: str
 
@@ -235,8 +234,7 @@ class Stack:
             return found if found["status"] != "RUNNING" else None
 
         found = until(ended, f"execution {arn} does not end", self.options.run_seconds)
-        output = json.loads(found["output"]) if found["status"] == "SUCCEEDED" else None
-        return Execution(arn, found["status"], output, found.get("error"), found.get("cause"))
+        return Execution(arn, found["status"], found.get("error"), found.get("cause"))
 
     def run(self, pool, **more):
         return self.wait(self.start(pool, **more))
