@@ -6,14 +6,29 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: u32 = 0x4355_5042;
 
 /// The format this version writes, in SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Makes an empty database ours, all at once.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(DEAD_LETTERS)?;
     transaction.execute_batch(VIEWS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Brings a file of an earlier format to this one, all at once. Its versions are as they were;
+/// a run that was interrupted goes on.
+pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format >= FORMAT {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch("ALTER TABLE listings ADD COLUMN sent INTEGER NOT NULL DEFAULT FALSE")?;
+    transaction.execute_batch(DEAD_LETTERS)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
@@ -95,13 +110,6 @@ CREATE TABLE pages (
     PRIMARY KEY (run, listing, attempt, number)
 ) WITHOUT ROWID;
 
-CREATE TABLE dead_letters (
-    run INTEGER NOT NULL,
-    message TEXT NOT NULL,       -- JSON: which
-    letter TEXT NOT NULL,        -- JSON: what became of it
-    PRIMARY KEY (run, message)
-) WITHOUT ROWID;
-
 CREATE TABLE seen (
     run INTEGER NOT NULL,
     kind INTEGER NOT NULL,
@@ -155,6 +163,16 @@ CREATE TABLE outcomes (
     key TEXT NOT NULL,
     failure TEXT,                -- absent if it is done
     PRIMARY KEY (import, kind, grp, key)
+) WITHOUT ROWID;
+";
+
+/// Since format 2, as is `listings.sent`.
+const DEAD_LETTERS: &str = "
+CREATE TABLE dead_letters (
+    run INTEGER NOT NULL,
+    message TEXT NOT NULL,       -- JSON: which
+    letter TEXT NOT NULL,        -- JSON: what became of it
+    PRIMARY KEY (run, message)
 ) WITHOUT ROWID;
 ";
 

@@ -75,6 +75,7 @@ impl Session {
         if count_pages(&connection)? == 0 {
             schema::create(&mut connection)?;
         }
+        schema::upgrade(&mut connection)?;
         // Only now: whoever reads the header of the file itself finds it ours from the start.
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 131072;",

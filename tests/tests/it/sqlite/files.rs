@@ -123,6 +123,27 @@ async fn an_empty_file_is_a_new_backup_only_for_an_export() {
 }
 
 #[tokio::test]
+async fn an_earlier_format_is_read_as_it_is_and_upgraded_when_it_is_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.db");
+    one_user(&path).await;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let format_1 = "DROP TABLE dead_letters; ALTER TABLE listings DROP COLUMN sent; PRAGMA user_version = 1";
+    connection.execute_batch(format_1).unwrap();
+    connection.close().unwrap();
+    assert_eq!(keys(&SqliteStore::open_read_only(&path).unwrap()).await, ["ab1"]);
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path).unwrap();
+        store.open(&run(), &[Listing::Users]).await.unwrap();
+        store.mark_sent(&run(), &[Listing::Users]).await.unwrap();
+        assert!(store.listings(&run()).await.unwrap()[0].sent);
+        assert_eq!(store.dead_letters(&run()).await.unwrap(), []);
+        assert_eq!(keys(&store).await, ["ab1"]);
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup.db");
@@ -132,7 +153,7 @@ async fn a_newer_format_is_refused() {
     connection.close().unwrap();
     for open in [SqliteStore::open_read_only, SqliteStore::open, SqliteStore::create_or_open] {
         let error = open(&path).err().unwrap();
-        assert!(matches!(error, Error::NewerFormat { found: 1000, known: 1 }), "{error}");
+        assert!(matches!(error, Error::NewerFormat { found: 1000, known: 2 }), "{error}");
     }
 }
 
