@@ -122,8 +122,8 @@ def start():
             found = stack.functions.get_function_configuration(FunctionName=stack.resources[function])
             program = stack.folder / "build" / function / "bootstrap"
             times = [time_to_ready(program, found["Environment"]["Variables"]) for _ in range(20)]
-            print(f"{function}: {found['CodeSize'] / 1e6:.1f} MB zipped, {program.stat().st_size / 1e6:.1f} MB; ready after "
-                  f"{statistics.median(times) * 1000:.0f} ms (median of {len(times)}; most {max(times) * 1000:.0f} ms)")
+            print(f"{function}: {found['CodeSize'] / 1e6:.1f} MB zipped, {program.stat().st_size / 1e6:.1f} MB; "
+                  f"ready after {statistics.median(times) * 1000:.0f} ms (median of {len(times)}; most {max(times) * 1000:.0f} ms)")
 
 
 def time_to_ready(program, variables):

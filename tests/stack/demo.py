@@ -12,7 +12,7 @@ SIMULATOR = (
 
 
 def main():
-    say("Building the functions, and deploying template.yaml with the SAM CLI to MiniStack. Nothing leaves this machine.")
+    say("Building the functions, and deploying template.yaml with the SAM CLI to MiniStack, on this machine.")
     with Stack(Options(release=True, simulator=SIMULATOR)) as stack:
         pool = stack.pools[0]
         say(f"A simulated Cognito has the user pool {pool}: {USERS:,} users, {GROUPS} groups. Exporting it:")

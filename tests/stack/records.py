@@ -88,7 +88,8 @@ def versions(items):
 
 def runs(items):
     """The records of runs, in the order they began."""
-    return sorted((item["record"] for item in items if item["sk"].startswith("RUN#")), key=lambda run: run["started_at"])
+    found = [item["record"] for item in items if item["sk"].startswith("RUN#")]
+    return sorted(found, key=lambda run: run["started_at"])
 
 
 def personal(items):

@@ -118,8 +118,8 @@ class Stack:
         moved = client("dynamodb", self.dynoxide)
         for table in (self.backup_table, self.run_table):
             found = self.dynamodb.describe_table(TableName=table)["Table"]
-            moved.create_table(
-                BillingMode="PAY_PER_REQUEST", **{name: found[name] for name in ("TableName", "AttributeDefinitions", "KeySchema")})
+            schema = {name: found[name] for name in ("TableName", "AttributeDefinitions", "KeySchema")}
+            moved.create_table(BillingMode="PAY_PER_REQUEST", **schema)
         self.dynamodb = moved
 
     def _make_pool(self, number):
@@ -276,7 +276,8 @@ class Stack:
     def runs_of(self, pool):
         """The items of a pool that are no versions of users, groups or memberships."""
         pages = self.dynamodb.get_paginator("query").paginate(
-            TableName=self.backup_table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": f"POOL#{pool}"}})
+            TableName=self.backup_table, KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"POOL#{pool}"}})
         return [plain(item) for page in pages for item in page["Items"]]
 
     def free_lock(self, pool):
@@ -322,8 +323,9 @@ class Stack:
         """Has messages that failed delivered again after so long, instead of minutes: the queues
         are told so, and the functions kept from saying otherwise."""
         queues = [self.queue("ListQueue"), self.queue("PageQueue")]
-        before = {url: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"]) for url in queues}
+        before = {}
         for url in queues:
+            before[url] = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
             self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
         try:
             with self.proxy.broken(lambda call: call.operation.startswith("ChangeMessageVisibility"), "refuse"):

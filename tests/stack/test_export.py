@@ -239,7 +239,7 @@ def running(stack, pool):
 def test_a_killed_worker_loses_nothing(stack, pools, function, kind):
     pool = pools()
     fill(stack, pool, users=130)
-    # Whatever it was about to do at its 2nd, 7th and 15th request, or had just done.
+    # Whatever it was about to do at its 2nd, 7th and 10th request, or had just done.
     with stack.visibility(seconds=5):
         faults = [
             stack.proxy.fault(stack.calls_of(function), kind, skip=skip, first=lambda: stack.kill(function))
