@@ -85,9 +85,11 @@ class MiniStack(Server):
         return [pid for pid in descendants(self.pid) if environment_of(pid).get("AWS_LAMBDA_FUNCTION_NAME") == name]
 
     def kill_function(self, name):
-        """Ends them, as if their machine was lost."""
-        for pid in self.functions(name):
+        """Ends them, as if their machine was lost; returns the process ids."""
+        pids = self.functions(name)
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
+        return pids
 
 
 class Dynoxide(Server):

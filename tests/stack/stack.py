@@ -143,7 +143,7 @@ class Stack:
                 self._prepare(entry["LogicalResourceId"], entry["PhysicalResourceId"])
         self._make_up_for_ministack()
         self.inbox = self._subscribe(only("AWS::SNS::Topic", found))
-        self.told = []
+        self.told, self.killed = [], []
 
     def _make_up_for_ministack(self):
         """It takes a number from a parameter for text, which stops its event sources; and it asks
@@ -341,7 +341,7 @@ class Stack:
 
     def kill(self, logical):
         """Ends every environment a function runs in, at once."""
-        self.ministack.kill_function(self.resources[logical])
+        self.killed += self.ministack.kill_function(self.resources[logical])
 
 
 def only(kind, found):

@@ -239,6 +239,7 @@ def running(stack, pool):
 def test_a_killed_worker_loses_nothing(stack, pools, function, kind):
     pool = pools()
     fill(stack, pool, users=130)
+    killed = len(stack.killed)
     # Whatever it was about to do at its 2nd, 7th and 10th request, or had just done.
     with stack.visibility(seconds=5):
         faults = [
@@ -247,6 +248,7 @@ def test_a_killed_worker_loses_nothing(stack, pools, function, kind):
         ]
         complete(stack, pool)
         assert [fault.struck for fault in faults] == [1, 1, 1]
+        assert len(stack.killed) - killed >= 3
         is_as_the_pool(stack, pool)
         idle(stack)
     assert stack.depth("ListDeadLetters") == stack.depth("PageDeadLetters") == 0
