@@ -43,6 +43,7 @@ def quota(users):
             print(f"  listing: {calls} calls in {lasted:.1f} s: {calls / lasted:.2f}/s, {calls / lasted / RATE:.1%} "
                   f"of the quota; {used(stack)['throttled'] - throttled} throttled; "
                   f"most in any second so far: {used(stack)['peak_attempts']}")
+            print(f"  calls in each 5 s: {watch.course(5)}")
             memory = (f"{function} {watch.memory[function]:.0f} MB" for function in FUNCTIONS)
             print(f"  peak memory: {', '.join(memory)}")
 
@@ -109,6 +110,15 @@ class Watch:
         moved = [index for index in range(1, len(self.samples)) if self.samples[index][1] > self.samples[index - 1][1]]
         (began, before), (ended, after) = self.samples[moved[0] - 1], self.samples[moved[-1]]
         return after - before, ended - began
+
+    def course(self, step):
+        """Calls in each so many seconds, from the first to the last."""
+        last, counts = self.samples[0], []
+        for at, calls in self.samples:
+            if at - last[0] >= step:
+                counts.append(calls - last[1])
+                last = at, calls
+        return counts
 
 
 def seconds(run):

@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import boto3
@@ -384,7 +385,14 @@ def client(service, endpoint, region=REGION):
 
 def plain(item):
     """An item with Python's own types."""
-    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+    return {name: whole(TypeDeserializer().deserialize(value)) for name, value in item.items()}
+
+
+def whole(value):
+    """All our numbers are whole."""
+    if isinstance(value, dict):
+        return {name: whole(member) for name, member in value.items()}
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def until(look, otherwise, seconds=60):
