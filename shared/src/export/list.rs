@@ -18,7 +18,7 @@ const MOST_RESTARTS: u32 = 10;
 
 /// The cursor is written down after so many pages, and where reading stops. A crash reads so
 /// many again at most.
-const COMMIT_EVERY: u64 = 5;
+const COMMIT_EVERY: u64 = 10;
 
 /// How many look-ups of missing users are on their way at once; the rate is the limit.
 const PARALLEL_LOOKUPS: usize = 32;

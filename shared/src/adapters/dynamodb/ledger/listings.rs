@@ -13,6 +13,10 @@ use crate::ports::{Cursor, Listing, ListingProgress};
 use crate::run::RunId;
 use crate::{Error, Result};
 
+/// So many pages are worth noting: to read them again takes about five read units, which cost
+/// what one write unit does.
+const NOTED_FROM: usize = 20;
+
 /// A listing as it is stored.
 struct Stored {
     listing: Listing,
@@ -156,7 +160,8 @@ impl DynamoStore {
             item.get("sk") == Some(&AttributeValue::S(page_sk(listing, cursor.attempt, number)))
         };
         let in_a_row = found.iter().zip(known..).take_while(|(item, number)| is_page(item, *number)).count();
-        if in_a_row > 0 {
+        let all = known + in_a_row as u64 == cursor.pages;
+        if in_a_row >= NOTED_FROM || in_a_row > 0 && all && cursor.ended {
             self.note_counted(space, stored, known + in_a_row as u64).await?;
         }
         Ok(known + found.len() as u64)

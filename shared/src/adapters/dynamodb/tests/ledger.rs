@@ -85,8 +85,10 @@ fn stored(pages: u64, counted: (u32, u64)) -> Value {
     })
 }
 
-fn found(sks: &[&str], next: bool) -> Value {
-    let items: Vec<_> = sks.iter().map(|sk| json!({ "sk": { "S": sk } })).collect();
+/// A query's page with these pages of the listing's attempt 1.
+fn found(numbers: std::ops::Range<u64>, next: bool) -> Value {
+    let sk = |number: u64| format!("Sa#11{}{number}", number.to_string().len());
+    let items: Vec<_> = numbers.map(|number| json!({ "sk": { "S": sk(number) } })).collect();
     let mut page = json!({ "Items": items });
     if next {
         page["LastEvaluatedKey"] = json!({ "pk": { "S": "p" }, "sk": { "S": "s" } });
@@ -102,27 +104,42 @@ async fn written(wire: &Wire) -> u64 {
 async fn pages_are_counted_from_where_none_was_missing() {
     let wire = Wire::default()
         .answers(&json!({}))
-        .answers(&json!({ "Item": stored(12, (1, 8)) }))
-        .answers(&found(&[], true))
-        .answers(&found(&["Sa#1118", "Sa#1119"], true))
-        .answers(&found(&["Sa#11211"], false))
+        .answers(&json!({ "Item": stored(32, (1, 8)) }))
+        .answers(&found(8..8, true))
+        .answers(&found(8..29, true))
+        .answers(&found(30..32, false))
         .answers(&json!({}));
-    assert_eq!(written(&wire).await, 11, "one of twelve is missing");
+    assert_eq!(written(&wire).await, 31, "one of 32 is missing");
     let calls = wire.calls();
     let range = &calls[2].1["ExpressionAttributeValues"];
-    assert_eq!([&range[":sk"]["S"], &range[":last"]["S"]], ["Sa#1118", "Sa#11211"]);
+    assert_eq!([&range[":sk"]["S"], &range[":last"]["S"]], ["Sa#1118", "Sa#11231"]);
     assert_eq!(calls[2].1["ConsistentRead"], true);
-    assert_eq!(calls[5].1["ExpressionAttributeValues"][":counted"]["N"], "10", "up to the gap");
+    assert_eq!(calls[5].1["ExpressionAttributeValues"][":counted"]["N"], "29", "up to the gap");
+}
+
+#[tokio::test]
+async fn a_few_pages_are_read_again_rather_than_noted_unless_they_are_the_last() {
+    for (ended, calls) in [(false, 3), (true, 4)] {
+        let mut listing = stored(12, (1, 8));
+        listing["ended"]["BOOL"] = json!(ended);
+        let wire = Wire::default()
+            .answers(&json!({}))
+            .answers(&json!({ "Item": listing }))
+            .answers(&found(8..12, false))
+            .answers(&json!({}));
+        assert_eq!(written(&wire).await, 12);
+        assert_eq!(wire.calls().len(), calls);
+    }
 }
 
 #[tokio::test]
 async fn whoever_counted_further_is_left_alone() {
     let wire = Wire::default()
         .answers(&json!({}))
-        .answers(&json!({ "Item": stored(2, (0, 9)) }))
-        .answers(&found(&["Sa#1110", "Sa#1111"], false))
+        .answers(&json!({ "Item": stored(20, (0, 29)) }))
+        .answers(&found(0..20, false))
         .refuses("ConditionalCheckFailedException");
-    assert_eq!(written(&wire).await, 2, "what was counted of another attempt does not count");
+    assert_eq!(written(&wire).await, 20, "what was counted of another attempt does not count");
 }
 
 #[tokio::test]
