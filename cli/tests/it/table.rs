@@ -1,4 +1,4 @@
-//! A backup in a DynamoDB table: written by the library as the ExportWorkflow does, read and
+//! A backup in a DynamoDB table: written by the library as the `ExportWorkflow` does, read and
 //! restored from by the tool.
 
 use std::collections::BTreeMap;
