@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Back up Amazon Cognito user pools, and restore them into new ones.
 ///
 /// Users, groups, memberships and settings of a pool are kept in one file, as they were at
-/// every export. Passwords and second factors cannot be: no API returns them.
+/// every export. The DynamoDB table of the ExportWorkflow can be read and restored from, too. Passwords and second factors cannot be: no API returns them.
 ///
 /// Credentials, Region, profile and endpoints come from the standard AWS settings
 /// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, …).
@@ -46,7 +46,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Where the backup is
+    /// Where the backup is: sqlite:PATH, or dynamodb:TABLE to read and restore from
     #[arg(
         long,
         global = true,
@@ -115,7 +115,8 @@ pub struct RateArgs {
 /// Save a pool as it is now
 ///
 /// Only what changed since the last run is written; nothing an earlier run saved is lost. An
-/// export that was interrupted goes on where it stopped when it is run again.
+/// export that was interrupted goes on where it stopped when it is run again. It exports into a
+/// file: a table is written by the ExportWorkflow.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   cognito-profiles export --user-pool-id eu-west-1_AbCdEf123
@@ -147,6 +148,7 @@ pub struct ExportArgs {
 #[command(after_long_help = "Examples:
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --plan
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --as-of 2026-11-22
+  cognito-profiles import --user-pool-id eu-west-1_NewPool01 --backup dynamodb:cognito-profiles-backup
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --old-sub-attribute custom:old_sub --yes")]
 pub struct ImportArgs {
     /// The new pool

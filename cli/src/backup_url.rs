@@ -1,30 +1,24 @@
 //! `--backup URL`.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Where a backup is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackupUrl {
-    path: PathBuf,
-}
-
-impl BackupUrl {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// A backup in this file.
-    pub const fn of_file(path: PathBuf) -> Self {
-        Self { path }
-    }
+pub enum BackupUrl {
+    /// `sqlite:PATH`
+    File(PathBuf),
+    /// `dynamodb:TABLE`
+    Table(String),
 }
 
 impl fmt::Display for BackupUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite:{}", self.path.display())
+        match self {
+            Self::File(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Table(name) => write!(f, "dynamodb:{name}"),
+        }
     }
 }
 
@@ -34,9 +28,9 @@ pub enum NotABackupUrl {
     NoPath,
     #[error("a file is written without slashes before it: sqlite:{0}")]
     Slashes(String),
-    #[error("backups in DynamoDB are not in this version: write sqlite:PATH")]
-    DynamoDb,
-    #[error("write sqlite:{0} to name that file")]
+    #[error("write a table's name after \"dynamodb:\", such as dynamodb:cognito-profiles-backup")]
+    NoTable,
+    #[error("write sqlite:{0} to name that file, or dynamodb:TABLE to name a table")]
     PlainPath(String),
 }
 
@@ -44,20 +38,31 @@ impl FromStr for BackupUrl {
     type Err = NotABackupUrl;
 
     fn from_str(text: &str) -> Result<Self, NotABackupUrl> {
-        if text.starts_with("dynamodb:") {
-            return Err(NotABackupUrl::DynamoDb);
-        }
-        match text.strip_prefix("sqlite:") {
+        match text.split_once(':') {
             _ if text.is_empty() => Err(NotABackupUrl::NoPath),
-            None => Err(NotABackupUrl::PlainPath(text.to_owned())),
-            Some("") => Err(NotABackupUrl::NoPath),
-            // `sqlite://name` would be read as a path from the root.
-            Some(path) if path.starts_with("//") && !path.starts_with("///") => {
-                Err(NotABackupUrl::Slashes(path.trim_start_matches('/').to_owned()))
-            }
-            Some(path) => Ok(Self { path: PathBuf::from(path) }),
+            Some(("sqlite", path)) => file(path),
+            Some(("dynamodb", name)) if is_table(name) => Ok(Self::Table(name.to_owned())),
+            Some(("dynamodb", _)) => Err(NotABackupUrl::NoTable),
+            _ => Err(NotABackupUrl::PlainPath(text.to_owned())),
         }
     }
+}
+
+fn file(path: &str) -> Result<BackupUrl, NotABackupUrl> {
+    if path.is_empty() {
+        return Err(NotABackupUrl::NoPath);
+    }
+    // `sqlite://name` would be read as a path from the root.
+    if path.starts_with("//") && !path.starts_with("///") {
+        return Err(NotABackupUrl::Slashes(path.trim_start_matches('/').to_owned()));
+    }
+    Ok(BackupUrl::File(PathBuf::from(path)))
+}
+
+/// Whether a table may be named so (DynamoDB Developer Guide, "Supported data types and naming
+/// rules").
+fn is_table(name: &str) -> bool {
+    (3..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
 #[cfg(test)]
@@ -65,14 +70,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_a_file_and_says_what_to_write_instead_of_anything_else() {
-        let path = |text: &str| text.parse::<BackupUrl>().map(|url| url.path);
-        assert_eq!(path("sqlite:a b/c.db"), Ok("a b/c.db".into()));
-        assert_eq!(path("sqlite:///tmp/c.db"), Ok("///tmp/c.db".into()));
-        assert_eq!(path("sqlite://c.db"), Err(NotABackupUrl::Slashes("c.db".into())));
-        assert_eq!(path("sqlite:"), Err(NotABackupUrl::NoPath));
-        assert_eq!(path(""), Err(NotABackupUrl::NoPath));
-        assert_eq!(path("dynamodb:table"), Err(NotABackupUrl::DynamoDb));
-        assert_eq!(path("c.db"), Err(NotABackupUrl::PlainPath("c.db".into())));
+    fn takes_a_file_or_a_table_and_says_what_to_write_instead_of_anything_else() {
+        let parsed = |text: &str| text.parse::<BackupUrl>();
+        assert_eq!(parsed("sqlite:a b/c.db"), Ok(BackupUrl::File("a b/c.db".into())));
+        assert_eq!(parsed("sqlite:///tmp/c:d.db"), Ok(BackupUrl::File("///tmp/c:d.db".into())));
+        assert_eq!(parsed("sqlite://c.db"), Err(NotABackupUrl::Slashes("c.db".into())));
+        assert_eq!(parsed("sqlite:"), Err(NotABackupUrl::NoPath));
+        assert_eq!(parsed(""), Err(NotABackupUrl::NoPath));
+        assert_eq!(parsed("c.db"), Err(NotABackupUrl::PlainPath("c.db".into())));
+        assert_eq!(parsed("c:d.db"), Err(NotABackupUrl::PlainPath("c:d.db".into())));
+        let table = parsed("dynamodb:Our_Pool.2-backup").unwrap();
+        assert_eq!(table, BackupUrl::Table("Our_Pool.2-backup".into()));
+        assert_eq!(table.to_string(), "dynamodb:Our_Pool.2-backup");
+        for wrong in ["dynamodb:", "dynamodb:ab", "dynamodb://table", "dynamodb:a table"] {
+            assert_eq!(parsed(wrong), Err(NotABackupUrl::NoTable), "{wrong}");
+        }
     }
 }

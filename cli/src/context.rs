@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cognito_profiles::adapters::dynamodb;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::ports::Backup;
 use tokio::sync::watch;
@@ -42,7 +43,8 @@ impl Context {
     }
 
     /// Does `work`, unless Ctrl-C or a termination signal comes first: then `work` is dropped
-    /// where it waits. What it had written is whole, for every write is one transaction.
+    /// where it waits. Nothing needs a cleanup: every write to a file is one transaction, and what
+    /// an import writes to a table it can write again.
     pub async fn interruptible<T>(
         &self,
         said: &'static str,
@@ -56,10 +58,19 @@ impl Context {
         }
     }
 
-    /// The backup, to be read only.
-    pub fn read(&self) -> Result<Arc<dyn Backup>, Failure> {
-        Ok(Arc::new(SqliteStore::open_read_only(self.backup.path())?))
+    /// The backup, to be read.
+    pub async fn read(&self) -> Result<Arc<dyn Backup>, Failure> {
+        match &self.backup {
+            BackupUrl::File(path) => Ok(Arc::new(SqliteStore::open_read_only(path)?)),
+            BackupUrl::Table(name) => open_table(name).await,
+        }
     }
+}
+
+/// The backup in a table, to be read and restored from.
+pub async fn open_table(name: &str) -> Result<Arc<dyn Backup>, Failure> {
+    // On the heap: what loads the AWS settings is large, and is done once.
+    Ok(Box::pin(dynamodb::open_backup(name.to_owned())).await?)
 }
 
 /// The first signal is told to whoever waits; the second ends the process at once.

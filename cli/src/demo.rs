@@ -27,12 +27,15 @@ use outcome::Outcome;
 use simulated::{Account, FASTER};
 use style::Style;
 
+/// The backup, in a folder of its own.
+const FILE: &str = "demo.db";
+
 /// How many differences between two runs are shown.
 const SAMPLE: usize = 5;
 
 pub async fn run(context: &Context, args: DemoArgs) -> Result<Ending, Failure> {
     let folder = folder()?;
-    let context = context.at(BackupUrl::of_file(folder.join("demo.db")));
+    let context = context.at(BackupUrl::File(folder.join(FILE)));
     let demo = Demo::start(&context, args.users as usize).await?;
     context.interruptible(INTERRUPTED, demo.play(&folder)).await
 }
@@ -64,7 +67,7 @@ impl<'a> Demo<'a> {
         let second = self.second_export(&first).await?;
         let before = self.account.truth()?;
         self.accident(&second).await?;
-        let report = self.restore(&second).await?;
+        let report = self.restore(&second, folder).await?;
         self.check(&second).await?;
         let outcome = Outcome::of(&before, &report);
         self.tell_outcome(&outcome, &report)?;
@@ -121,7 +124,7 @@ impl<'a> Demo<'a> {
         self.command(&format!("export --user-pool-id {}", self.account.pool))?;
         let second = self.export().await?;
         self.command("runs")?;
-        let backup = self.context.read()?;
+        let backup = self.context.read().await?;
         runs::list(self.context, &backup.runs(None).await?)?;
         self.command(&format!("diff {} {}", first.id, second.id))?;
         let found = self.diff(first, &second).await?;
@@ -132,7 +135,7 @@ impl<'a> Demo<'a> {
 
     /// Shows the first differences and counts them all. Returns how many users differ.
     async fn diff(&self, first: &Run, second: &Run) -> Result<Counts, Failure> {
-        let backup = self.context.read()?;
+        let backup = self.context.read().await?;
         let (first, second) =
             (Snapshot::of(backup.clone(), first.clone())?, Snapshot::of(backup, second.clone())?);
         let mut users = Counts::default();
@@ -163,12 +166,12 @@ impl<'a> Demo<'a> {
         self.say(format_args!("Exit code 4. Run {} is still the one to restore.", second.id))
     }
 
-    async fn restore(&self, second: &Run) -> Result<Report, Failure> {
+    async fn restore(&self, second: &Run, folder: &Path) -> Result<Report, Failure> {
         self.step(4, "Restore into a new pool")?;
         self.command(&format!("import --user-pool-id {}", self.account.new_pool))?;
-        let store = Arc::new(SqliteStore::open(self.context.backup.path())?);
+        let store = Arc::new(SqliteStore::open(&folder.join(FILE))?);
         let connection = self.account.connect_new()?;
-        let importer = importer(self.context, &connection, &store)?;
+        let importer = importer(self.context, &connection, store.clone())?;
         let snapshot = importer.find_snapshot(None, None).await?;
         expect(snapshot.run.id == second.id, "another run than the last complete one would be restored")?;
         let prepared = importer.prepare(snapshot, ImportOptions::default()).await?;
@@ -183,10 +186,10 @@ impl<'a> Demo<'a> {
     async fn check(&self, second: &Run) -> Result<(), Failure> {
         self.step(5, "Verify: every digest in the backup, then every field in the new pool")?;
         self.command(&format!("verify --user-pool-id {}", self.account.new_pool))?;
-        let (store, ending) = verify::check_backup(self.context).await?;
+        let (backup, ending) = verify::check_backup(self.context).await?;
         expect(ending.error.is_none(), "the backup is damaged")?;
         let connection = self.account.connect_new()?;
-        let compared = verify::check_pool(self.context, store, &connection, None, ending).await?;
+        let compared = verify::check_pool(self.context, backup, &connection, None, ending).await?;
         expect(compared.status == Status::Complete, "the new pool differs from the backup")?;
         let run = compared.fields.iter().find(|(name, _)| *name == "run_id");
         expect(run.is_some_and(|(_, run)| *run == second.id.as_str()), "it was compared with another run")
@@ -219,7 +222,7 @@ impl<'a> Demo<'a> {
     fn point_further(&self, folder: &Path) -> Result<(), Failure> {
         let url = self.context.backup.to_string();
         self.step(7, "Look further")?;
-        self.say(format_args!("The backup is one file, and stays: {}", folder.join("demo.db").display()))?;
+        self.say(format_args!("The backup is one file, and stays: {}", folder.join(FILE).display()))?;
         self.say(format_args!("  export COGNITO_PROFILES_BACKUP='{url}'"))?;
         for command in [
             "runs",

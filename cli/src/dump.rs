@@ -12,6 +12,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::args::{DumpArgs, Format};
+use crate::backup_url::BackupUrl;
 use crate::context::{Context, INTERRUPTED};
 use crate::exit::{Ending, Failure, Status};
 use crate::lines::Line;
@@ -22,12 +23,12 @@ pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
     if context.output.is_json() && args.out.is_none() && args.format != Format::Jsonl {
         return Err(Failure::usage("with --json, name a file with --out, or take --format jsonl"));
     }
-    let backup = context.read()?;
+    let backup = context.read().await?;
     context
         .interruptible(INTERRUPTED, async {
             let source = &args.source;
             let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
-            let mut sink = Sink::open(&context.output, args.out.as_deref(), context.backup.path())?;
+            let mut sink = Sink::open(&context.output, args.out.as_deref(), &context.backup)?;
             let totals = match args.format {
                 Format::Jsonl => jsonl(&snapshot, &mut sink).await?,
                 Format::Csv => csv(&snapshot, &mut sink).await?,
@@ -141,9 +142,9 @@ enum Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn open(output: &'a Output, path: Option<&Path>, backup: &Path) -> Result<Self, Failure> {
+    fn open(output: &'a Output, path: Option<&Path>, backup: &BackupUrl) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::Stdout(output)) };
-        if is_part_of(path, backup) {
+        if matches!(backup, BackupUrl::File(backup) if is_part_of(path, backup)) {
             return Err(Failure::usage("--out names the backup itself: name another file"));
         }
         let folder = match path.parent() {

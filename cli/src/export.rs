@@ -10,6 +10,7 @@ use cognito_profiles::run::{Manifest, Run, RunStatus};
 use serde_json::json;
 
 use crate::args::ExportArgs;
+use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
 use crate::context::{CONTINUABLE, Context};
 use crate::exit::{Ending, Failure, Status};
@@ -18,16 +19,27 @@ use crate::{seal, text};
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<Ending, Failure> {
     let guard = ShrinkGuard { max_percent: args.max_shrink, allow: args.allow_shrink };
-    seal::must_not_be_broken(context.backup.path()).await?;
+    seal::must_not_be_broken(file(context)?).await?;
     let connection = Connection::open(args.user_pool_id, &args.rates).await?;
     let run = export(context, &connection, &guard).await?;
     tell(&context.output, &run, &connection)?;
     Ok(ending(&run, &connection))
 }
 
+/// The file to export into.
+fn file(context: &Context) -> Result<&Path, Failure> {
+    match &context.backup {
+        BackupUrl::File(path) => Ok(path),
+        BackupUrl::Table(_) => Err(Failure::usage(
+            "a table is written by the stack's ExportWorkflow: start that with `aws stepfunctions \
+             start-execution`, or export into a file with --backup sqlite:PATH",
+        )),
+    }
+}
+
 /// Exports into the backup, and leaves it closed however that ends.
 pub async fn export(context: &Context, connection: &Connection, guard: &ShrinkGuard) -> Result<Run, Failure> {
-    let path = context.backup.path();
+    let path = file(context)?;
     let is_new = !path.exists();
     let store = Arc::new(SqliteStore::create_or_open(path)?);
     let Connection { directory, clock } = connection.clone();

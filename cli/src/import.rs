@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use cognito_profiles::Error;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::import::{Failure as NotRestored, Importer, Plan, Report, Scratch};
 use cognito_profiles::model::{Kind, PoolId};
-use cognito_profiles::ports::{ImportOptions, ImportStatus};
+use cognito_profiles::ports::{Backup, ImportOptions, ImportStatus};
 use cognito_profiles::run::RunId;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::ImportArgs;
+use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
-use crate::context::{CONTINUABLE, Context};
+use crate::context::{CONTINUABLE, Context, open_table};
 use crate::differences;
 use crate::exit::{Ending, Failure, Status};
 use crate::export::rounded;
@@ -26,29 +28,44 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<Ending, Failure>
     if !args.yes && !args.plan && !can_ask() {
         return Err(Failure::usage("there is no terminal to ask on: pass --yes to restore without asking"));
     }
-    let path = context.backup.path();
+    match &context.backup {
+        BackupUrl::File(path) => from_file(context, &args, path).await,
+        BackupUrl::Table(name) => restore_from(context, &args, open_table(name).await?).await,
+    }
+}
+
+async fn from_file(context: &Context, args: &ImportArgs, path: &Path) -> Result<Ending, Failure> {
     seal::must_not_be_broken(path).await?;
     let store = if args.plan { SqliteStore::open_read_only(path)? } else { SqliteStore::open(path)? };
     let store = Arc::new(store);
-    let connection = Connection::open(args.user_pool_id.clone(), &args.rates).await?;
-    let importer = importer(context, &connection, &store)?;
-    let ended = context.interruptible(CONTINUABLE, restore(context, &importer, &args)).await;
+    let ended = restore_from(context, args, store.clone()).await;
     let closed = store.close().await;
-    context.progress.settle();
     let ending = ended?;
     closed?;
     Ok(ending)
 }
 
-/// What restores from this store into this pool.
+async fn restore_from(
+    context: &Context,
+    args: &ImportArgs,
+    backup: Arc<dyn Backup>,
+) -> Result<Ending, Failure> {
+    let connection = Connection::open(args.user_pool_id.clone(), &args.rates).await?;
+    let importer = importer(context, &connection, backup)?;
+    let ended = context.interruptible(CONTINUABLE, restore(context, &importer, args)).await;
+    context.progress.settle();
+    ended
+}
+
+/// What restores from this backup into this pool.
 pub fn importer(
     context: &Context,
     connection: &Connection,
-    store: &Arc<SqliteStore>,
+    backup: Arc<dyn Backup>,
 ) -> Result<Importer, Failure> {
     let scratch = scratch()?;
     let Connection { directory, clock } = connection.clone();
-    Ok(Importer { directory, backup: store.clone(), scratch, clock, progress: context.progress.clone() })
+    Ok(Importer { directory, backup, scratch, clock, progress: context.progress.clone() })
 }
 
 /// A store to list a pool into, for the time of a comparison.

@@ -1,5 +1,6 @@
 //! `verify`: whether the backup holds what was written, and whether a pool is as it says.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use cognito_profiles::Error;
@@ -14,8 +15,9 @@ use cognito_profiles::verify::{DamagedRecord, Report, verify};
 use serde_json::json;
 
 use crate::args::VerifyArgs;
+use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
-use crate::context::{Context, INTERRUPTED};
+use crate::context::{Context, INTERRUPTED, open_table};
 use crate::exit::{Ending, Failure, Status};
 use crate::import::scratch;
 use crate::output::Output;
@@ -24,11 +26,11 @@ use crate::{differences, seal, text};
 pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure> {
     context
         .interruptible(INTERRUPTED, async {
-            let (store, ending) = check_backup(context).await?;
+            let (backup, ending) = check_backup(context).await?;
             match &args.user_pool_id {
                 Some(pool) if ending.error.is_none() => {
                     let connection = Connection::open(pool.clone(), &args.rates).await?;
-                    check_pool(context, store, &connection, args.as_of.as_deref(), ending).await
+                    check_pool(context, backup, &connection, args.as_of.as_deref(), ending).await
                 }
                 _ => Ok(ending),
             }
@@ -37,8 +39,37 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure>
 }
 
 /// Looks for damage of any kind: to the file, to its structure, to its records, to its runs.
-pub async fn check_backup(context: &Context) -> Result<(Arc<SqliteStore>, Ending), Failure> {
-    let path = context.backup.path();
+pub async fn check_backup(context: &Context) -> Result<(Arc<dyn Backup>, Ending), Failure> {
+    let (backup, file) = match &context.backup {
+        BackupUrl::File(path) => {
+            let (store, file) = check_file(path).await?;
+            (store as Arc<dyn Backup>, Some(file))
+        }
+        BackupUrl::Table(name) => (filled_table(name).await?, None),
+    };
+    let report = match verify(&*backup, &*context.progress).await {
+        // What cannot even be read is said by the error; the structure is why.
+        Err(Error::Corrupted(what)) => {
+            let structure = file.and_then(|file| file.structure);
+            return Err(Error::Corrupted(structure.unwrap_or(what)).into());
+        }
+        other => other?,
+    };
+    context.progress.settle();
+    show(&context.output, &report)?;
+    tell(context, &report, file.as_ref())?;
+    Ok((backup, ending(&report, file)))
+}
+
+/// What a file says of itself, beside its records.
+struct File<'a> {
+    path: &'a Path,
+    seal: Seal,
+    /// What SQLite finds damaged.
+    structure: Option<String>,
+}
+
+async fn check_file(path: &Path) -> Result<(Arc<SqliteStore>, File<'_>), Failure> {
     let seal = seal::seal_of(path).await?;
     let store = match SqliteStore::open_read_only(path) {
         // A file that was sealed as a backup is one, whatever its first bytes now say.
@@ -49,16 +80,13 @@ pub async fn check_backup(context: &Context) -> Result<(Arc<SqliteStore>, Ending
         Err(Error::Corrupted(what)) => Some(what),
         other => other.map(|()| None)?,
     };
-    let report = match verify(&*store, &*context.progress).await {
-        // What cannot even be read is said by the error; the structure is why.
-        Err(Error::Corrupted(what)) => return Err(Error::Corrupted(structure.unwrap_or(what)).into()),
-        other => other?,
-    };
-    context.progress.settle();
-    show(&context.output, &report)?;
-    tell(context, &report, seal)?;
-    let ending = ending(context, &report, seal, structure);
-    Ok((store, ending))
+    Ok((store, File { path, seal, structure }))
+}
+
+/// Any table could be named: in one without a run, nothing damaged would be found.
+async fn filled_table(name: &str) -> Result<Arc<dyn Backup>, Failure> {
+    let backup = open_table(name).await?;
+    if backup.runs(None).await?.is_empty() { Err(Error::EmptyBackup.into()) } else { Ok(backup) }
 }
 
 fn show(output: &Output, report: &Report) -> Result<(), Failure> {
@@ -91,7 +119,7 @@ fn key(record: &DamagedRecord) -> String {
     }
 }
 
-fn tell(context: &Context, report: &Report, seal: Seal) -> Result<(), Failure> {
+fn tell(context: &Context, report: &Report, file: Option<&File<'_>>) -> Result<(), Failure> {
     let (versions, runs) = (text::count(report.versions, "version"), text::count(report.runs, "run"));
     context.output.say(format_args!(
         "{versions} of records and the digests of {runs} recomputed: {}, {}",
@@ -104,21 +132,26 @@ fn tell(context: &Context, report: &Report, seal: Seal) -> Result<(), Failure> {
             broken => format!("{} broken", text::count(broken, "run")),
         }
     ))?;
-    if seal == Seal::Missing {
-        let path = context.backup.path().display();
-        context.output.note(format_args!(
-            "{path} has no seal: an export or import goes on, or was interrupted; the next seals it"
-        ));
+    match file {
+        Some(File { path, seal: Seal::Missing, .. }) => context.output.note(format_args!(
+            "{} has no seal: an export or import goes on, or was interrupted; the next seals it",
+            path.display()
+        )),
+        Some(_) => {}
+        None => context
+            .output
+            .note("a table has no seal: the hashes of its records and runs are what was checked"),
     }
     Ok(())
 }
 
-fn ending(context: &Context, report: &Report, seal: Seal, structure: Option<String>) -> Ending {
-    let damage = match (report.is_intact(), structure, seal) {
-        (false, ..) => Some(Error::Corrupted("see what is listed".to_owned())),
-        (true, Some(what), _) => Some(Error::Corrupted(what)),
-        (true, None, Seal::Broken) => Some(seal::broken(context.backup.path())),
-        (true, None, Seal::Intact | Seal::Missing) => None,
+fn ending(report: &Report, file: Option<File<'_>>) -> Ending {
+    let seal = file.as_ref().map_or("none", |file| seal::word(file.seal));
+    let damage = match file {
+        _ if !report.is_intact() => Some(Error::Corrupted("see what is listed".to_owned())),
+        Some(File { structure: Some(what), .. }) => Some(Error::Corrupted(what)),
+        Some(File { path, seal: Seal::Broken, .. }) => Some(seal::broken(path)),
+        _ => None,
     };
     let ending = match damage {
         None => Ending::new(Status::Complete),
@@ -127,7 +160,7 @@ fn ending(context: &Context, report: &Report, seal: Seal, structure: Option<Stri
     ending
         .with("versions", report.versions)
         .with("runs", report.runs)
-        .with("seal", seal::word(seal))
+        .with("seal", seal)
         .with("damaged", report.damaged.len())
         .with("broken_runs", report.broken_runs.len())
 }
@@ -135,12 +168,11 @@ fn ending(context: &Context, report: &Report, seal: Seal, structure: Option<Stri
 /// Lists a pool, and compares it with what the backup says it should hold.
 pub async fn check_pool(
     context: &Context,
-    store: Arc<SqliteStore>,
+    backup: Arc<dyn Backup>,
     connection: &Connection,
     as_of: Option<&str>,
     ending: Ending,
 ) -> Result<Ending, Failure> {
-    let backup: Arc<dyn Backup> = store;
     let pool = connection.directory.pool();
     // Before the pool is listed: that may take long.
     let reference = Reference::find(&backup, pool, as_of).await?;

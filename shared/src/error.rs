@@ -120,7 +120,7 @@ pub enum Error {
     InUse(PathBuf),
     /// The backup does not hold what was written.
     #[error(
-        "the backup is damaged: {0}. Run `cognito-profiles verify` to see what is affected; restore the file from a copy, or restore as of another run"
+        "the backup is damaged: {0}. Run `cognito-profiles verify` to see what is affected; restore it from a copy, or restore as of another run"
     )]
     Corrupted(String),
     /// No space is left for the backup.
@@ -185,10 +185,10 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The backup holds no run to read from.
-    #[error("the backup holds no complete run of {0}: run `cognito-profiles export` first")]
+    #[error("the backup holds no complete run of {0}: run an export first")]
     NoCompleteRun(PoolId),
     /// The backup holds nothing at all.
-    #[error("the backup is empty: run `cognito-profiles export` first")]
+    #[error("the backup is empty: run an export first")]
     EmptyBackup,
     /// Several pools are in the backup.
     #[error("the backup holds {0} pools: name one with --from-pool (`cognito-profiles runs` lists them)")]
@@ -203,7 +203,7 @@ pub enum Error {
     #[error("no complete run had ended by {0}: `cognito-profiles runs` lists them")]
     NoRunBy(String),
     /// A run still going on was named.
-    #[error("run {0} has not ended: run `cognito-profiles export` again to complete it, or name another")]
+    #[error("run {0} has not ended: wait for it, or run the export again to complete it, or name another")]
     RunNotEnded(RunId),
     /// The target of a restore has users.
     #[error("user pool {0} is not empty: restore into a new, empty pool")]

@@ -16,12 +16,17 @@ use cognito_profiles::ports::Clock;
 /// For how long the stores made here keep what is gone.
 pub const RETENTION_DAYS: u32 = 30;
 
-/// A client with test credentials.
+/// A client with test credentials, in the Region where the tables are made.
 pub fn client(endpoint: &str) -> Client {
+    client_in("eu-west-1", endpoint)
+}
+
+/// The same in another Region.
+pub fn client_in(region: &'static str, endpoint: &str) -> Client {
     let credentials = Credentials::new("test", "test", None, None, "test");
     let settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
+        .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::standard())

@@ -94,10 +94,13 @@ impl World {
 
     /// What would export the pool, until `fate` strikes.
     pub fn exporter(&self, fate: &Arc<Fate>) -> Exporter {
-        let backup: Arc<dyn Backup> =
-            Mortal::timeless(self.store.clone() as Arc<dyn Backup>, fate, &self.clock);
-        let ledger: Arc<dyn Ledger> =
-            Mortal::timeless(self.store.clone() as Arc<dyn Ledger>, fate, &self.clock);
+        self.exporter_into(&self.store, fate)
+    }
+
+    /// The same into another store.
+    pub fn exporter_into<S: Backup + Ledger + 'static>(&self, store: &Arc<S>, fate: &Arc<Fate>) -> Exporter {
+        let backup: Arc<dyn Backup> = Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.clock);
+        let ledger: Arc<dyn Ledger> = Mortal::timeless(store.clone() as Arc<dyn Ledger>, fate, &self.clock);
         Exporter::in_process(
             self.paced(&self.pool, fate),
             backup,
@@ -114,10 +117,15 @@ impl World {
 
     /// What would restore into `pool`, until `fate` strikes.
     pub fn importer(&self, pool: &str, fate: &Arc<Fate>) -> Importer {
+        self.importer_from(self.store.clone(), pool, fate)
+    }
+
+    /// The same from another backup.
+    pub fn importer_from(&self, backup: Arc<dyn Backup>, pool: &str, fate: &Arc<Fate>) -> Importer {
         let scratch = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
         Importer {
             directory: self.paced(pool, fate),
-            backup: Mortal::timeless(self.store.clone() as Arc<dyn Backup>, fate, &self.clock),
+            backup: Mortal::timeless(backup, fate, &self.clock),
             scratch: Scratch { backup: scratch.clone(), ledger: scratch },
             clock: self.clock.clone(),
             progress: Arc::new(Silent),

@@ -12,7 +12,7 @@ use crate::world::{World, fast, settings};
 fn wrong_usage() {
     let world = World::new(0);
     let pool = ["--user-pool-id", "us-east-1_x"];
-    let wrong: [&[&str]; 16] = [
+    let wrong: [&[&str]; 17] = [
         &["export"],
         &["export", pool[0], ""],
         &["export", pool[0], pool[1], "--quota-share", "0"],
@@ -20,7 +20,8 @@ fn wrong_usage() {
         &["export", pool[0], pool[1], "--rate", "UserList=-1"],
         &["export", pool[0], pool[1], "--max-shrink", "101"],
         &["runs", "--backup", "backup.db"],
-        &["runs", "--backup", "dynamodb:table"],
+        &["runs", "--backup", "dynamodb:"],
+        &["export", pool[0], pool[1], "--backup", "dynamodb:table"],
         &["runs", "--backup", "sqlite:"],
         &["import", pool[0], pool[1]],
         &["import", pool[0], pool[1], "--yes", "--old-sub-attribute", "old_sub"],

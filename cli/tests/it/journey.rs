@@ -11,7 +11,12 @@ use crate::world::{Ran, World, fast, settings};
 
 /// The last complete run holds all that is in the pool, to the last character.
 pub fn assert_holds_all(world: &World) {
-    let dumped = world.run(&["dump", "--format", "jsonl"]).code(0).lines();
+    assert_is_dumped(world, &world.run(&["dump", "--format", "jsonl"]).code(0));
+}
+
+/// The lines of this dump are all that is in the pool.
+pub fn assert_is_dumped(world: &World, ran: &Ran) {
+    let dumped = ran.lines();
     let of = |kind: &str| dumped.iter().filter(|line| line["kind"] == kind).cloned().collect::<Vec<Value>>();
     assert_is(&world.truth(&world.pool), &of("user"), &of("group"), &of("membership"));
 }

@@ -5,4 +5,5 @@ mod damage;
 mod errors;
 mod interrupted;
 mod journey;
+mod table;
 mod world;

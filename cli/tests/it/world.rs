@@ -33,7 +33,7 @@ pub struct World {
     pub new_pool: String,
     server: Server,
     // Last: the server runs on it.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 /// How a run of the tool ended.
@@ -67,7 +67,7 @@ impl World {
             let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
             serve(cognito.clone(), listener).unwrap()
         });
-        Self { cognito, folder: TempDir::new().unwrap(), pool, new_pool, server, _runtime: runtime }
+        Self { cognito, folder: TempDir::new().unwrap(), pool, new_pool, server, runtime }
     }
 
     /// The tool, with nothing of the environment but what it needs here.
@@ -91,6 +91,11 @@ impl World {
 
     pub fn import(&self) -> Ran {
         self.run(&fast(&["import", "--user-pool-id", &self.new_pool, "--yes", "--json"]))
+    }
+
+    /// Waits for `work`.
+    pub fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     pub fn change<T>(&self, work: impl FnOnce(&mut Admin<'_>) -> Result<T, ServiceError>) -> T {

@@ -68,19 +68,24 @@ impl CognitoDirectory {
     }
 }
 
-/// The Region of the environment or the profile, or else what the pool's id says. The SDK's own
-/// chain would ask the instance metadata service instead, which costs seconds where there is none
-/// and knows less than the id. An empty setting counts as none, as it does for other AWS tools.
+/// The Region that is configured, or else what the pool's id says.
 async fn region(pool: &PoolId, options: &ConnectOptions) -> Option<Region> {
-    let mut profile = ProfileFileRegionProvider::builder();
-    if let Some(name) = &options.profile {
-        profile = profile.profile_name(name);
-    }
+    configured_region(options.profile.as_deref()).await.or_else(|| pool_region(pool))
+}
+
+/// The Region of the environment or else of the profile. The SDK's own chain would also ask the
+/// instance metadata service, which costs seconds where there is none. An empty setting counts as
+/// none, as it does for other AWS tools.
+pub(in crate::adapters) async fn configured_region(profile: Option<&str>) -> Option<Region> {
     let environment = EnvironmentVariableRegionProvider::new().region().await;
-    match environment.filter(is_named) {
-        Some(region) => Some(region),
-        None => profile.build().region().await.filter(is_named).or_else(|| pool_region(pool)),
+    if let Some(region) = environment.filter(is_named) {
+        return Some(region);
     }
+    let mut provider = ProfileFileRegionProvider::builder();
+    if let Some(name) = profile {
+        provider = provider.profile_name(name);
+    }
+    provider.build().region().await.filter(is_named)
 }
 
 /// The credentials of a profile named outright. The SDK's chain would take those of the environment

@@ -1,7 +1,7 @@
 //! A user pool through the AWS SDK.
 
 mod capture;
-mod connect;
+pub(super) mod connect;
 mod convert;
 pub(super) mod fault;
 mod message;

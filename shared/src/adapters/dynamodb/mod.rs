@@ -1,6 +1,7 @@
 //! A backup in one DynamoDB table, and the ledger of its runs in another.
 
 mod backup;
+mod connect;
 mod expression;
 mod failure;
 mod imports;
@@ -19,6 +20,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
+
+pub use connect::open_backup;
 
 use crate::model::PoolId;
 use crate::ports::Clock;

@@ -3,3 +3,4 @@
 mod dynoxide;
 mod expiry;
 mod ministack;
+mod replica;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use cognito_profiles::Error;
 use cognito_profiles::model::{EXTERNAL_PROVIDER, Kind};
-use cognito_profiles::ports::{Backup as _, ImportOptions, ImportStatus};
+use cognito_profiles::ports::{Backup, ImportOptions, ImportStatus};
 use cognito_profiles_tests::mortal::Fate;
 use cognito_profiles_tests::world::World;
 use cognito_sim::{FaultRates, PoolConfig, Population, SchemaAttribute, UserRecord};
@@ -10,9 +10,9 @@ use cognito_sim::{FaultRates, PoolConfig, Population, SchemaAttribute, UserRecor
 use super::awkward;
 
 /// What came back, whoever could come back: by username or e-mail, for `sub` is new.
-async fn assert_restored(world: &World, target: &str, import: &str) {
+pub(crate) async fn assert_restored(world: &World, backup: &dyn Backup, target: &str, import: &str) {
     let (old, new) = (world.truth(&world.pool), world.truth(target));
-    let mappings = world.store.mappings(import, None, usize::MAX).await.unwrap();
+    let mappings = backup.mappings(import, None, usize::MAX).await.unwrap();
     assert_eq!(mappings.len(), old.users.len(), "everyone is accounted for");
     let mut restored = BTreeSet::new();
     for mapping in &mappings {
@@ -53,7 +53,7 @@ async fn a_pool_comes_back_in_all_that_an_api_can_give_back() {
         let target = world.empty_pool();
         let report = world.import(&target, &Fate::immortal()).await.unwrap();
         assert!(report.differences.is_empty(), "{:?}", report.differences);
-        assert_restored(&world, &target, &report.import.id).await;
+        assert_restored(&world, &*world.store, &target, &report.import.id).await;
         let truth = world.truth(&world.pool);
         let federated = truth.users.values().filter(|user| user.2 == EXTERNAL_PROVIDER).count();
         let listed = report.failures.iter().filter(|failure| failure.reason.contains("identity provider"));
@@ -72,7 +72,7 @@ async fn a_pool_without_oddities_comes_back_whole() {
     let report = world.import(&target, &Fate::immortal()).await.unwrap();
     assert_eq!((report.failures.len(), report.differences.len()), (0, 0));
     assert_eq!(report.import.status, ImportStatus::Complete);
-    assert_restored(&world, &target, &report.import.id).await;
+    assert_restored(&world, &*world.store, &target, &report.import.id).await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn faults_and_lost_answers_create_nobody_twice() {
         let report = world.import(&target, &Fate::immortal()).await.unwrap();
         world.cognito.configure(|config| config.faults.rates = FaultRates::default());
         assert!(report.differences.is_empty(), "{:?}", report.differences);
-        assert_restored(&world, &target, &report.import.id).await;
+        assert_restored(&world, &*world.store, &target, &report.import.id).await;
     }
 }
 
@@ -124,7 +124,7 @@ async fn listings_that_lag_behind_make_no_difference() {
     world.cognito.configure(|config| config.listing.list_lag = 3_000);
     let report = world.import(&target, &Fate::immortal()).await.unwrap();
     assert!(report.differences.is_empty(), "{:?}", report.differences);
-    assert_restored(&world, &target, &report.import.id).await;
+    assert_restored(&world, &*world.store, &target, &report.import.id).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod crash;
 mod export;
-mod import;
+pub(crate) mod import;
 mod rates;
 
 use cognito_profiles_tests::world::World;

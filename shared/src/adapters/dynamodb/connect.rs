@@ -1,0 +1,54 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+
+use super::{DynamoStore, Tables};
+use crate::adapters::SystemClock;
+use crate::adapters::cognito::connect::configured_region;
+use crate::ports::Backup;
+use crate::{Error, Result};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one attempt may take, answer included: at most 1 MB of it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a request is tried: with the SDK's growing delays, for about half a minute.
+const ATTEMPTS: u32 = 8;
+
+/// The template's own default. No import supersedes what has it.
+const RETENTION_DAYS: u32 = 90;
+
+/// The backup in `table`, to be read and restored from, by the standard AWS settings: environment,
+/// profiles (with SSO, roles and credential processes), containers and instances;
+/// `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_DYNAMODB` too. The Region is that of the environment or
+/// the profile. Nothing is sent yet: credentials or a table that are missing fail the first call.
+///
+/// # Errors
+/// [`Error::Usage`] if no Region is configured.
+pub async fn open_backup(table: String) -> Result<Arc<dyn Backup>> {
+    let region = configured_region(None).await.ok_or_else(|| no_region(&table))?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts);
+    let client = Client::new(&loader.load().await);
+    // A backup alone never asks for the other table.
+    let tables = Tables { client, run: table.clone(), backup: table };
+    Ok(Arc::new(DynamoStore::new(tables, RETENTION_DAYS, Arc::new(SystemClock::new()))))
+}
+
+fn no_region(table: &str) -> Error {
+    Error::Usage(format!(
+        "no AWS Region is configured: set AWS_REGION to one that has DynamoDB table {table}"
+    ))
+}
