@@ -160,10 +160,10 @@ async fn a_home_is_read_once_for_all_its_shards() {
     });
     let wire = Wire::default()
         .answers(&json!({}))
-        .answers(&found(&[], true))
+        .answers(&found(0..0, true))
         .answers(&direct)
-        .answers(&found(&[], true))
-        .answers(&found(&[], false));
+        .answers(&found(0..0, true))
+        .answers(&found(0..0, false));
     let (store, _) = store(&wire);
     assert_eq!(store.seen(&run(), &Partition::of_user("ab1")).await.unwrap(), [first, "ab1".to_owned()]);
     assert_eq!(store.seen(&run(), &Partition::of_user("ac1")).await.unwrap(), [second]);
