@@ -4,7 +4,7 @@
 import records
 from stack import REGION, Options, Stack
 
-USERS, GROUPS = 3_000, 8
+USERS, GROUPS = 1_000, 8
 SIMULATOR = (
     "--users", str(USERS), "--groups", str(GROUPS), "--plain", "--usernames", "--quota", "UserUpdate=1000",
     "--quota", "UserCreation=1000",
