@@ -163,6 +163,16 @@ pub enum Error {
         /// The table.
         table: String,
     },
+    /// The credentials do not allow an operation on a queue.
+    #[error("not allowed to call {operation}: grant sqs:{action} on queue {queue} to these credentials")]
+    QueueDenied {
+        /// The operation, in AWS's words.
+        operation: &'static str,
+        /// What to grant, in IAM's words.
+        action: &'static str,
+        /// The queue's name.
+        queue: String,
+    },
     /// A record is larger than an item of DynamoDB may be.
     #[error(
         "a {what} of {bytes} bytes cannot be saved: an item of DynamoDB has at most {limit}. Make it smaller in the pool, or back the pool up into a file with the command line tool"
@@ -236,7 +246,9 @@ impl Error {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::NoSuchPool { .. } => "no_such_pool",
-            Self::AccessDenied { .. } | Self::TableDenied { .. } => "access_denied",
+            Self::AccessDenied { .. } | Self::TableDenied { .. } | Self::QueueDenied { .. } => {
+                "access_denied"
+            }
             Self::Credentials(_) => "credentials",
             Self::Cognito { .. } => "cognito",
             Self::Unavailable { .. } => "unavailable",
@@ -275,6 +287,7 @@ impl Error {
             Self::NoSuchPool { .. }
             | Self::AccessDenied { .. }
             | Self::TableDenied { .. }
+            | Self::QueueDenied { .. }
             | Self::NoSuchTable(_)
             | Self::Credentials(_)
             | Self::NoBackup(_)

@@ -47,7 +47,7 @@ impl Queue for SqsQueue {
             });
             let call = self.client.send_message_batch().queue_url(&self.list_url);
             let answer = call.set_entries(Some(entries.collect::<Result<_>>()?)).send().await;
-            let answer = answer.map_err(|error| explain("SendMessageBatch", &error))?;
+            let answer = answer.map_err(|error| explain("SendMessageBatch", &self.list_url, &error))?;
             // Status 200 says nothing of the single messages.
             if let Some(failed) = answer.failed().first() {
                 return Err(refused("SendMessageBatch", failed.code()));
@@ -66,7 +66,7 @@ impl Queue for SqsQueue {
         }
         let url = self.page_url.as_deref().ok_or_else(|| not_built("SendMessage"))?;
         let call = self.client.send_message().queue_url(url).message_body(body);
-        call.send().await.map_err(|error| explain("SendMessage", &error))?;
+        call.send().await.map_err(|error| explain("SendMessage", url, &error))?;
         Ok(())
     }
 }
@@ -91,7 +91,7 @@ impl Inbox for SqsInbox {
         let call = self.client.receive_message().queue_url(&self.url).wait_time_seconds(0);
         let call = call.max_number_of_messages(i32::from(most).clamp(1, 10));
         let call = call.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let answer = call.send().await.map_err(|error| explain("ReceiveMessage", &error))?;
+        let answer = call.send().await.map_err(|error| explain("ReceiveMessage", &self.url, &error))?;
         let deliveries = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
             let count = MessageSystemAttributeName::ApproximateReceiveCount;
             let receives =
@@ -109,7 +109,7 @@ impl Inbox for SqsInbox {
 
     async fn delete(&self, delivery: &Delivery) -> Result<()> {
         let call = self.client.delete_message().queue_url(&self.url).receipt_handle(&delivery.receipt);
-        call.send().await.map_err(|error| explain("DeleteMessage", &error))?;
+        call.send().await.map_err(|error| explain("DeleteMessage", &self.url, &error))?;
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl Inbox for SqsInbox {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(&self.url);
         let call = call.receipt_handle(&delivery.receipt).visibility_timeout(seconds);
-        call.send().await.map_err(|error| explain("ChangeMessageVisibility", &error))?;
+        call.send().await.map_err(|error| explain("ChangeMessageVisibility", &self.url, &error))?;
         Ok(())
     }
 }
@@ -140,12 +140,18 @@ fn refused(operation: &'static str, cause: &str) -> Error {
     Error::Unavailable { operation, attempts: 1, cause: code(cause) }
 }
 
-fn explain<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Error {
+fn explain<E: ProvideErrorMetadata, R>(operation: &'static str, url: &str, error: &SdkError<E, R>) -> Error {
     let cause = match error {
         SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code"),
         SdkError::TimeoutError(_) => "time-out",
         _ => "a lost connection",
     };
+    if cause.contains("AccessDenied") {
+        // A batch has no IAM action of its own.
+        let action = operation.trim_end_matches("Batch");
+        let queue = url.rsplit('/').next().unwrap_or_default().to_owned();
+        return Error::QueueDenied { operation, action, queue };
+    }
     refused(operation, cause)
 }
 
@@ -156,7 +162,20 @@ fn code(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::error::ErrorMetadata;
+    use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
+
     use super::*;
+
+    #[test]
+    fn a_missing_permission_is_named_and_not_tried_again() {
+        let metadata = ErrorMetadata::builder().code("AccessDeniedException").build();
+        let error = SendMessageBatchError::generic(metadata);
+        let error =
+            explain("SendMessageBatch", "https://queue/1/stack-list", &SdkError::service_error(error, ()));
+        assert_eq!(error.kind(), "access_denied");
+        assert!(error.to_string().contains("grant sqs:SendMessage on queue stack-list"), "{error}");
+    }
 
     #[test]
     fn a_body_has_only_characters_that_sqs_takes_and_reads_back() {
