@@ -1,6 +1,6 @@
 use super::Exporter;
 use crate::Result;
-use crate::ports::{ListMessage, Listing};
+use crate::ports::{ListMessage, Listing, ListingProgress};
 use crate::run::Run;
 
 /// At least so many messages, so that all workers have something to do.
@@ -12,11 +12,12 @@ const MOST_GROUPS: usize = 25;
 
 impl Exporter {
     /// Hands every listing that nobody was given yet to who reads it. Sent first, then noted:
-    /// a crash in between sends it again.
-    pub async fn dispatch(&self, run: &Run) -> Result<()> {
+    /// a crash in between sends it again. Returns all listings, as they were before.
+    pub async fn dispatch(&self, run: &Run) -> Result<Vec<ListingProgress>> {
         let listings = self.ledger.listings(&run.id).await?;
-        let unsent = listings.into_iter().filter(|progress| !progress.sent).map(|progress| progress.listing);
-        self.hand_out(run, unsent.collect()).await
+        let unsent = listings.iter().filter(|progress| !progress.sent);
+        self.hand_out(run, unsent.map(|progress| progress.listing.clone()).collect()).await?;
+        Ok(listings)
     }
 
     /// Hands these listings to who reads them.

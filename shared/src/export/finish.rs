@@ -3,9 +3,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{Exporter, Verdict};
 use crate::Result;
 use crate::digest::Digests;
-use crate::model::{Kind, Partition};
+use crate::model::Kind;
 use crate::ports::{Change, Head, Listing};
-use crate::read::{CHUNK, all_partitions};
+use crate::read::all_partitions;
 use crate::run::{Manifest, Run, RunStatus};
 use crate::time::Timestamp;
 
@@ -36,7 +36,10 @@ impl Exporter {
         let mut latest = run.started_at;
         let groups = self.backup.group_names(self.pool()).await?;
         let mut read = stream::iter(all_partitions(&groups))
-            .map(|partition| async move { Ok((self.heads(&partition).await?, partition)) })
+            .map(|partition| async move {
+                let heads: Vec<Head> = self.heads(&partition, None).try_collect().await?;
+                Ok((heads, partition))
+            })
             .buffered(PARALLEL_PARTITIONS);
         while let Some((heads, partition)) = read.try_next().await? {
             for head in &heads {
@@ -48,20 +51,6 @@ impl Exporter {
         manifest.changes.gone = self.ledger.gone(&run.id).await?;
         manifest.digests = digests.finish();
         Ok((manifest, latest))
-    }
-
-    /// Everything current of one partition.
-    async fn heads(&self, partition: &Partition) -> Result<Vec<Head>> {
-        let mut all: Vec<Head> = Vec::new();
-        loop {
-            let after = all.last().map(|head| head.key.as_str());
-            let heads = self.backup.heads(self.pool(), partition, after, CHUNK).await?;
-            let more = heads.len() == CHUNK;
-            all.extend(heads);
-            if !more {
-                return Ok(all);
-            }
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Exporter;
@@ -8,7 +9,6 @@ use crate::ports::{
     CallError, Cursor, Fault, Listing, PAGE_SIZE, Page, PageId, PageMessage, PageRecords, UserFilter,
 };
 use crate::progress::Stage;
-use crate::read::CHUNK;
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -71,22 +71,25 @@ impl Exporter {
     async fn list_page(&self, run: &Run, listing: &Listing, cursor: &Cursor, limit: u8) -> Result<Cursor> {
         let observed_at = self.observed_at(run);
         let token = cursor.token.as_deref();
-        let fetched = match listing {
-            Listing::Missing(shard) => Ok(self.look_up_missing(run, shard, token).await?),
-            _ => self.fetch(listing, limit, token).await,
-        };
-        match fetched {
+        match self.fetch(run, listing, limit, token).await {
             Ok(page) => {
                 let id = PageId { listing: listing.clone(), attempt: cursor.attempt, number: cursor.pages };
                 self.open_members_of(run, &page.records).await?;
                 self.send(run, id, observed_at, page.records).await?;
                 Ok(next(cursor, page.next))
             }
-            Err(error) => self.after_refusal(run, listing, cursor, error).await,
+            Err(Unfetched::Refused(error)) => self.after_refusal(run, listing, cursor, error).await,
+            Err(Unfetched::Failed(error)) => Err(error),
         }
     }
 
-    async fn fetch(&self, listing: &Listing, limit: u8, token: Option<&str>) -> Result<Fetched, CallError> {
+    async fn fetch(
+        &self,
+        run: &Run,
+        listing: &Listing,
+        limit: u8,
+        token: Option<&str>,
+    ) -> Result<Fetched, Unfetched> {
         let users = async |filter| {
             let page = self.directory.list_users(&filter, limit, token).await?;
             Ok(Fetched::of(page, PageRecords::Users))
@@ -100,8 +103,7 @@ impl Exporter {
                     PageRecords::Members(users.into_iter().map(|user| (user.sub, user.username)).collect())
                 }))
             }
-            // Cognito lists no such thing: these users are looked up one by one.
-            Listing::Missing(_) => Ok(Fetched { records: PageRecords::Users(Vec::new()), next: None }),
+            Listing::Missing(shard) => Ok(self.look_up_missing(run, shard, token).await?),
         }
     }
 
@@ -123,20 +125,12 @@ impl Exporter {
     async fn missing_after(&self, run: &Run, shard: &Shard, after: Option<&str>) -> Result<Vec<String>> {
         let partition = Partition::Users(shard.clone());
         let seen = self.ledger.seen(&run.id, &partition).await?;
-        let mut after = after.map(str::to_owned);
-        let mut missing = Vec::new();
-        loop {
-            let heads = self.backup.heads(self.pool(), &partition, after.as_deref(), CHUNK).await?;
-            let more = heads.len() == CHUNK;
-            after = heads.last().map(|head| head.key.clone());
-            missing.extend(
-                heads.into_iter().map(|head| head.key).filter(|key| seen.binary_search(key).is_err()),
-            );
-            if missing.len() >= usize::from(PAGE_SIZE) || !more {
-                missing.truncate(PAGE_SIZE.into());
-                return Ok(missing);
-            }
-        }
+        self.heads(&partition, after.map(str::to_owned))
+            .map_ok(|head| head.key)
+            .try_filter(|key| ready(seen.binary_search(key).is_err()))
+            .take(PAGE_SIZE.into())
+            .try_collect()
+            .await
     }
 
     /// The user with this `sub`, if it is still in the pool.
@@ -215,6 +209,26 @@ impl Exporter {
     async fn all_at_once(&self, run: &Run, ended: Cursor) -> Result<Cursor> {
         self.ledger.open(&run.id, &[Listing::Users]).await?;
         Ok(ended)
+    }
+}
+
+/// Why there is no page.
+enum Unfetched {
+    /// Cognito refused it: the listing may still go on in another way.
+    Refused(CallError),
+    /// Something else failed.
+    Failed(Error),
+}
+
+impl From<CallError> for Unfetched {
+    fn from(error: CallError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Error> for Unfetched {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
 }
 

@@ -13,15 +13,18 @@ mod shrink;
 mod widen;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::{Stream, TryStreamExt, stream};
 use tokio::task::JoinSet;
 
-use crate::model::PoolId;
+use crate::model::{Partition, PoolId};
 use crate::pacing::Paced;
-use crate::ports::{Backup, Clock, Ledger, Listing, ListingProgress, Queue};
+use crate::ports::{Backup, Clock, Head, Ledger, Listing, ListingProgress, Queue};
 use crate::progress::{Progress, Stage};
+use crate::read::CHUNK;
 use crate::run::Run;
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -169,6 +172,35 @@ impl Exporter {
             .collect())
     }
 
+    /// What is current of a partition after key `after`, in key order, read some at a time.
+    fn heads<'a>(
+        &'a self,
+        partition: &'a Partition,
+        after: Option<String>,
+    ) -> impl Stream<Item = Result<Head>> + Send + 'a {
+        stream::try_unfold(Some(after), async move |next| {
+            let Some(after) = next else { return Ok(None) };
+            let heads = self.backup.heads(self.pool(), partition, after.as_deref(), CHUNK).await?;
+            // A chunk that is not full is the last.
+            let next = (heads.len() == CHUNK).then(|| heads.last().map(|head| head.key.clone()));
+            Ok(Some((stream::iter(heads.into_iter().map(Ok)), next)))
+        })
+        .try_flatten()
+    }
+
+    /// Opens those of these listings that the run does not have yet. Returns whether there is
+    /// one.
+    async fn open_new(&self, run: &Run, mut listings: Vec<Listing>) -> Result<bool> {
+        if listings.is_empty() {
+            return Ok(false);
+        }
+        let opened: BTreeSet<Listing> =
+            self.ledger.listings(&run.id).await?.into_iter().map(|progress| progress.listing).collect();
+        listings.retain(|listing| !opened.contains(listing));
+        self.ledger.open(&run.id, &listings).await?;
+        Ok(!listings.is_empty())
+    }
+
     /// The time an observation made now carries: never before the run's start, and never before
     /// an earlier one of this process, even when the clock is set back.
     fn observed_at(&self, run: &Run) -> Timestamp {
@@ -182,7 +214,7 @@ impl Exporter {
     }
 
     /// The pool.
-    pub fn pool(&self) -> &PoolId {
+    pub(crate) fn pool(&self) -> &PoolId {
         self.directory.pool()
     }
 }

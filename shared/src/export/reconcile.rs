@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::pin::pin;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -7,7 +8,6 @@ use crate::Result;
 use crate::model::{Partition, Record};
 use crate::ports::{Fault, Listing, Observation};
 use crate::progress::Stage;
-use crate::read::CHUNK;
 use crate::run::{Run, Totals};
 
 /// How many partitions are compared at once: a pool of 10,000 groups has 170,000, most of them
@@ -88,38 +88,20 @@ impl Exporter {
         Ok((stored, gone))
     }
 
-    /// Opens those of these listings that the run does not have yet. Returns whether there is
-    /// one.
-    async fn open_new(&self, run: &Run, mut listings: Vec<Listing>) -> Result<bool> {
-        if listings.is_empty() {
-            return Ok(false);
-        }
-        let opened: BTreeSet<Listing> =
-            self.ledger.listings(&run.id).await?.into_iter().map(|progress| progress.listing).collect();
-        listings.retain(|listing| !opened.contains(listing));
-        self.ledger.open(&run.id, &listings).await?;
-        Ok(!listings.is_empty())
-    }
-
     /// How many records of a partition are current, and the keys of those the run did not see.
     async fn missing(&self, run: &Run, partition: &Partition) -> Result<(u64, Vec<String>)> {
         let seen = self.ledger.seen(&run.id, partition).await?;
         let mut current = 0;
         let mut missing = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let heads = self.backup.heads(self.pool(), partition, after.as_deref(), CHUNK).await?;
-            let more = heads.len() == CHUNK;
-            after = heads.last().map(|head| head.key.clone());
-            current += heads.len() as u64;
-            missing.extend(
-                heads.into_iter().map(|head| head.key).filter(|key| seen.binary_search(key).is_err()),
-            );
-            if !more {
-                self.progress.advance(Stage::Reconcile, current);
-                return Ok((current, missing));
+        let mut heads = pin!(self.heads(partition, None));
+        while let Some(head) = heads.try_next().await? {
+            current += 1;
+            if seen.binary_search(&head.key).is_err() {
+                missing.push(head.key);
             }
         }
+        self.progress.advance(Stage::Reconcile, current);
+        Ok((current, missing))
     }
 
     /// Asks for each missing group by name. One that is still there was missed by the listing:

@@ -37,9 +37,7 @@ impl Exporter {
             }
             _ => vec![Listing::Users],
         };
-        let new = more.iter().any(|listing| !listings.contains(listing));
-        self.ledger.open(&run.id, &more).await?;
-        Ok(new)
+        self.open_new(run, more).await
     }
 
     async fn listed_whole_lately(&self, run: &Run) -> Result<bool> {

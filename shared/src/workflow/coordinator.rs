@@ -153,8 +153,7 @@ impl Coordinator {
 
     async fn progress(&self, execution: &str, id: &RunId, last: Option<Last>) -> Result<Value> {
         let run = self.running(execution, id).await?;
-        self.exporter.dispatch(&run).await?;
-        let listings = self.exporter.ledger.listings(id).await?;
+        let listings = self.exporter.dispatch(&run).await?;
         let now = self.exporter.clock.now();
         if let Some(letter) = self.dead_letter(id, &listings, now).await? {
             return Err(Error::RunBroken(notice::of_dead_letter(&letter)));

@@ -21,8 +21,8 @@ const MOST_LISTINGS: usize = 8;
 /// rate before, in another process, may have used it up in the second that ends now.
 const QUIET: Duration = Duration::from_millis(1_010);
 
-/// No further listing is begun with less time left than this.
-const SHORTEST_TURN: Duration = Duration::from_secs(10);
+/// No further message is fetched with less time left than this: a call that stalls takes as long.
+const LAST_FETCH: Duration = Duration::from_secs(10);
 
 /// A listing is put back behind the others after so long. So all of them come to their end at
 /// about the same time, and no long one is left over to be read alone, one page after another.
@@ -103,7 +103,7 @@ impl ListWorker {
 
     /// One more message, if there is one and there is time for it.
     async fn fetch(&self, deadline: Duration) -> Vec<(Delivery, bool)> {
-        if self.clock.elapsed() + SHORTEST_TURN > deadline {
+        if self.clock.elapsed() + LAST_FETCH > deadline {
             return Vec::new();
         }
         // If the queue cannot be asked, it will deliver it to the next worker.
