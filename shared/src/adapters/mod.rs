@@ -1,13 +1,12 @@
 //! The ports, made real: Cognito through the AWS SDK; a backup and ledger in two DynamoDB tables
 //! or in one SQLite file; queues on SQS; the system's clock. A deployment is all of them.
 
+mod aws;
 pub mod cognito;
 pub mod deployment;
 pub mod dynamodb;
 pub mod sqlite;
 pub mod sqs;
 mod system;
-#[cfg(test)]
-mod wire;
 
 pub use system::SystemClock;

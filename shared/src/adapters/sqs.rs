@@ -8,6 +8,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use serde::Serialize;
 
+use crate::adapters::aws::codes::is_code;
 use crate::ports::{ListMessage, PageMessage, Queue};
 use crate::workflow::{Delivery, Inbox};
 use crate::{Error, Result};
@@ -137,12 +138,14 @@ fn not_built(operation: &'static str) -> Error {
 }
 
 fn refused(operation: &'static str, cause: &str) -> Error {
-    Error::Unavailable { operation, attempts: 1, cause: code(cause) }
+    Error::Unavailable { operation, attempts: 1, cause: cause.to_owned() }
 }
 
 fn explain<E: ProvideErrorMetadata, R>(operation: &'static str, url: &str, error: &SdkError<E, R>) -> Error {
     let cause = match error {
-        SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code"),
+        SdkError::ServiceError(context) => {
+            context.err().code().filter(|code| is_code(code)).unwrap_or("an error without a code")
+        }
         SdkError::TimeoutError(_) => "time-out",
         _ => "a lost connection",
     };
@@ -153,11 +156,6 @@ fn explain<E: ProvideErrorMetadata, R>(operation: &'static str, url: &str, error
         return Error::QueueDenied { operation, action, queue };
     }
     refused(operation, cause)
-}
-
-/// Codes are short words; whatever else an answer holds is not repeated.
-fn code(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ' ' | '-')).take(80).collect()
 }
 
 #[cfg(test)]

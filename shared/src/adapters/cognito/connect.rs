@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -11,6 +9,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cognitoidentityprovider::{Client, config};
 
 use super::CognitoDirectory;
+use crate::adapters::aws::region::{configured_region, is_named};
 use crate::model::PoolId;
 use crate::{Error, Result};
 
@@ -73,21 +72,6 @@ async fn region(pool: &PoolId, options: &ConnectOptions) -> Option<Region> {
     configured_region(options.profile.as_deref()).await.or_else(|| pool_region(pool))
 }
 
-/// The Region of the environment or else of the profile. The SDK's own chain would also ask the
-/// instance metadata service, which costs seconds where there is none. An empty setting counts as
-/// none, as it does for other AWS tools.
-pub(in crate::adapters) async fn configured_region(profile: Option<&str>) -> Option<Region> {
-    let environment = EnvironmentVariableRegionProvider::new().region().await;
-    if let Some(region) = environment.filter(is_named) {
-        return Some(region);
-    }
-    let mut provider = ProfileFileRegionProvider::builder();
-    if let Some(name) = profile {
-        provider = provider.profile_name(name);
-    }
-    provider.build().region().await.filter(is_named)
-}
-
 /// The credentials of a profile named outright. The SDK's chain would take those of the environment
 /// before them, and so the keys of the one account for both when copying between two.
 fn profile_credentials(profile: &str, region: Option<Region>) -> ProfileFileCredentialsProvider {
@@ -99,10 +83,6 @@ fn profile_credentials(profile: &str, region: Option<Region>) -> ProfileFileCred
 
 fn pool_region(pool: &PoolId) -> Option<Region> {
     pool.region().map(|region| Region::new(region.to_owned()))
-}
-
-fn is_named(region: &Region) -> bool {
-    !region.as_ref().is_empty()
 }
 
 fn no_region() -> Error {

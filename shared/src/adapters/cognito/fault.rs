@@ -7,7 +7,9 @@ use std::error::Error as StdError;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{message, undelivered};
+use super::message;
+use crate::adapters::aws::codes::{credentials, is_code, is_throttling};
+use crate::adapters::aws::undelivered::{self, transient};
 use crate::ports::{CallError, Fault, Operation};
 
 /// What was sent, as far as it decides what the answer means.
@@ -171,11 +173,6 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// A fault that trying again may overcome.
-pub(super) fn transient(cause: &str) -> Fault {
-    Fault::Transient(cause.to_owned())
-}
-
 /// An answer Cognito did not write, or that did not arrive whole: something between is broken.
 fn unreadable(status: u16) -> Fault {
     match status {
@@ -183,46 +180,4 @@ fn unreadable(status: u16) -> Fault {
         200..=299 => transient("unreadable answer"),
         _ => transient(&format!("HTTP {status}")),
     }
-}
-
-/// Whether it has the form of a code. Anything else could be text with personal data.
-pub(in crate::adapters) fn is_code(code: &str) -> bool {
-    (1..=80).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
-}
-
-/// The codes AWS's own SDKs take for throttling.
-pub(in crate::adapters) fn is_throttling(code: &str) -> bool {
-    matches!(
-        code,
-        "TooManyRequestsException"
-            | "Throttling"
-            | "ThrottlingException"
-            | "ThrottledException"
-            | "RequestThrottled"
-            | "RequestThrottledException"
-            | "RequestLimitExceeded"
-            | "ProvisionedThroughputExceededException"
-            | "BandwidthLimitExceeded"
-            | "SlowDown"
-            | "PriorRequestNotComplete"
-    )
-}
-
-/// What is the matter with the credentials, if that is what the code means.
-pub(in crate::adapters) fn credentials(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "ExpiredToken" | "ExpiredTokenException" => "they have expired",
-        "UnrecognizedClientException" | "InvalidClientTokenId" => {
-            "AWS does not know them, or the account has not enabled this Region"
-        }
-        "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException" => "the secret key is wrong, or this machine's clock is",
-        "RequestExpired" | "RequestTimeTooSkewed" => "this machine's clock is wrong",
-        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "AuthFailure" => {
-            "they did not arrive"
-        }
-        _ => return None,
-    })
 }

@@ -1,13 +1,12 @@
 //! A user pool through the AWS SDK.
 
 mod capture;
-pub(super) mod connect;
+mod connect;
 mod convert;
-pub(super) mod fault;
+mod fault;
 mod message;
 #[cfg(test)]
 mod tests;
-pub(super) mod undelivered;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;

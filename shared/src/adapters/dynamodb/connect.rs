@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 
 use super::{DynamoStore, Tables};
 use crate::adapters::SystemClock;
-use crate::adapters::cognito::connect::configured_region;
+use crate::adapters::aws::region::configured_region;
 use crate::ports::Backup;
 use crate::{Error, Result};
 

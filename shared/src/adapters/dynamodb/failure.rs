@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::Error;
-use crate::adapters::cognito::{fault, undelivered};
+use crate::adapters::aws::{codes, undelivered};
 use crate::ports::Fault;
 
 /// What became of a request that was not granted.
@@ -72,12 +72,12 @@ impl Asked<'_> {
         match (grave, codes().next()) {
             (None, Some(passing)) => Failure::Busy(passing.to_owned()),
             (grave, _) => self
-                .refused(grave.filter(|code| fault::is_code(code)).unwrap_or("TransactionCanceledException")),
+                .refused(grave.filter(|code| codes::is_code(code)).unwrap_or("TransactionCanceledException")),
         }
     }
 
     fn answered(self, status: u16, code: Option<&str>) -> Failure {
-        let Some(code) = code.filter(|code| fault::is_code(code)) else {
+        let Some(code) = code.filter(|code| codes::is_code(code)) else {
             return self.unavailable(format!("HTTP {status}"));
         };
         match code {
@@ -91,9 +91,9 @@ impl Asked<'_> {
                 actions: actions(self.operation),
                 table: self.table.to_owned(),
             }),
-            _ => match fault::credentials(code) {
+            _ => match codes::credentials(code) {
                 Some(matter) => Failure::Said(Error::Credentials(format!("{code}: {matter}"))),
-                None if status >= 500 || fault::is_throttling(code) => self.unavailable(code.to_owned()),
+                None if status >= 500 || codes::is_throttling(code) => self.unavailable(code.to_owned()),
                 None => self.refused(code),
             },
         }

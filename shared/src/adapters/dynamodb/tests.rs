@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::Client;
 use serde_json::{Value, json};
 
 use super::{DynamoStore, Tables};
-use crate::adapters::wire::Wire;
+use crate::adapters::aws::wire::Wire;
 use crate::ports::Clock;
 use crate::time::Timestamp;
 

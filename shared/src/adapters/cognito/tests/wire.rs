@@ -1,7 +1,7 @@
 //! A pool at the other end of a wire.
 
+pub(super) use crate::adapters::aws::wire::{Wire, settings};
 use crate::adapters::cognito::CognitoDirectory;
-pub(super) use crate::adapters::wire::{Wire, settings};
 use crate::model::PoolId;
 
 /// The pool every test asks for.

@@ -4,8 +4,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use super::store;
 use crate::Error;
+use crate::adapters::aws::wire::Wire;
 use crate::adapters::dynamodb::table::Key;
-use crate::adapters::wire::Wire;
 
 async fn reading(wire: Wire) -> Error {
     store(&wire).0.backup.get(Key::new("a secret key", "another")).await.unwrap_err()

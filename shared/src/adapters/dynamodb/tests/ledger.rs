@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOW, store};
-use crate::adapters::wire::Wire;
+use crate::adapters::aws::wire::Wire;
 use crate::model::{Partition, PoolId};
 use crate::ports::{Lease, Ledger as _, Listing, Lock as _, PageId};
 use crate::run::RunId;

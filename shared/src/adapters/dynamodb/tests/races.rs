@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOW, TABLE, store};
-use crate::adapters::wire::Wire;
+use crate::adapters::aws::wire::Wire;
 use crate::model::{Hash, Partition, PoolId, Shard};
 use crate::ports::{Backup as _, Observation};
 use crate::run::RunId;

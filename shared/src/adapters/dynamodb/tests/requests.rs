@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::{TABLE, store};
+use crate::adapters::aws::wire::Wire;
 use crate::adapters::dynamodb::expression::Expression;
 use crate::adapters::dynamodb::table::{Item, Key, Query, Range, Written};
-use crate::adapters::wire::Wire;
 
 fn key(sk: &str) -> Value {
     json!({ "pk": { "S": "p" }, "sk": { "S": sk } })

@@ -1,12 +1,11 @@
-//! Why a request did not reach Cognito.
+//! Why a request did not reach a service.
 
 use std::error::Error as StdError;
 use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_cognitoidentityprovider::error::ConnectorError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use super::fault::transient;
 use crate::ports::Fault;
 
 /// The fault, by what lies in the chain of causes.
@@ -18,6 +17,11 @@ pub(in crate::adapters) fn fault(error: &(dyn StdError + 'static)) -> Fault {
             None => transient("request not sent"),
         },
     }
+}
+
+/// A fault that trying again may overcome.
+pub(in crate::adapters) fn transient(cause: &str) -> Fault {
+    Fault::Transient(cause.to_owned())
 }
 
 /// A session that must be renewed over a broken network is no reason to give up a long run; one

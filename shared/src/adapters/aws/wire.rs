@@ -21,43 +21,43 @@ type Answer = Option<Result<(u16, String), ConnectorError>>;
 
 /// Keeps the calls and gives the answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wire {
+pub(in crate::adapters) struct Wire {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     calls: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Wire {
     /// Answers with this, after what it was told before.
-    pub(super) fn then(self, status: u16, body: &str) -> Self {
+    pub(in crate::adapters) fn then(self, status: u16, body: &str) -> Self {
         self.answers.lock().unwrap().push_back(Some(Ok((status, body.to_owned()))));
         self
     }
 
     /// Fails with this, after what it was told before.
-    pub(super) fn then_fail(self, error: ConnectorError) -> Self {
+    pub(in crate::adapters) fn then_fail(self, error: ConnectorError) -> Self {
         self.answers.lock().unwrap().push_back(Some(Err(error)));
         self
     }
 
     /// Never answers, after what it was told before.
-    pub(super) fn then_hang(self) -> Self {
+    pub(in crate::adapters) fn then_hang(self) -> Self {
         self.answers.lock().unwrap().push_back(None);
         self
     }
 
     /// The operations called, with their parameters.
-    pub(super) fn calls(&self) -> Vec<(String, Value)> {
+    pub(in crate::adapters) fn calls(&self) -> Vec<(String, Value)> {
         self.calls.lock().unwrap().clone()
     }
 
     /// Settings by which calls come here.
-    pub(super) fn config(&self) -> SdkConfig {
+    pub(in crate::adapters) fn config(&self) -> SdkConfig {
         settings().into_builder().http_client(self.clone()).build()
     }
 }
 
 /// Settings with credentials and a Region.
-pub(super) fn settings() -> SdkConfig {
+pub(in crate::adapters) fn settings() -> SdkConfig {
     let credentials = Credentials::new("id", "secret", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
