@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use cognito_profiles::adapters::deployment::{Deployment, Environment};
@@ -90,8 +90,13 @@ pub fn complete_run_metric(pool: &PoolId, now: Timestamp) -> String {
 
 /// When work must end, by the clock's `elapsed()`: `margin` before Lambda ends the invocation.
 pub fn deadline(context: &Context, clock: &dyn Clock, margin: Duration) -> Duration {
-    let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    clock.elapsed() + left.saturating_sub(margin)
+    clock.elapsed() + time_left(context.deadline, clock.now()).saturating_sub(margin)
+}
+
+/// Lambda counts milliseconds since 1970, as the clock does. A deadline that is over leaves none.
+fn time_left(deadline: u64, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millis()).unwrap_or_default();
+    Duration::from_millis(deadline.saturating_sub(now))
 }
 
 #[cfg(test)]
@@ -100,6 +105,13 @@ mod tests {
     use cognito_profiles::run::RunId;
 
     use super::*;
+
+    #[test]
+    fn the_time_left_is_until_the_deadline() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        assert_eq!(time_left(1_800_000_120_000, now), Duration::from_mins(2));
+        assert_eq!(time_left(1_799_999_999_999, now), Duration::ZERO);
+    }
 
     #[test]
     fn errors_are_named_for_the_state_machine() {
