@@ -7,7 +7,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use super::SystemClock;
 use super::cognito::CognitoDirectory;
-use super::dynamodb::{DynamoStore, Tables};
+use super::dynamodb::{DEFAULT_RETENTION_DAYS, DynamoStore, Tables};
 use super::sqs::{SqsInbox, SqsQueue};
 use crate::export::{Exporter, ShrinkGuard, Writer};
 use crate::model::PoolId;
@@ -51,7 +51,9 @@ impl Environment {
             max_shrink_percent: number(&given, "MAX_SHRINK_PERCENT", percent, |share| {
                 (0.0..=100.0).contains(&share)
             })?,
-            retention_days: whole(number(&given, "RETENTION_DAYS", 90.0, |days| days >= 1.0)?),
+            retention_days: whole(number(&given, "RETENTION_DAYS", DEFAULT_RETENTION_DAYS.into(), |days| {
+                days >= 1.0
+            })?),
         })
     }
 }

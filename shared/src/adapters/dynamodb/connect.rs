@@ -6,7 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 
-use super::{DynamoStore, Tables};
+use super::{DEFAULT_RETENTION_DAYS, DynamoStore, Tables};
 use crate::adapters::SystemClock;
 use crate::adapters::aws::region::configured_region;
 use crate::ports::Backup;
@@ -20,9 +20,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a request is tried: with the SDK's growing delays, for about half a minute.
 const ATTEMPTS: u32 = 8;
-
-/// The template's own default. No import supersedes what has it.
-const RETENTION_DAYS: u32 = 90;
 
 /// The backup in `table`, to be read and restored from, by the standard AWS settings: environment,
 /// profiles (with SSO, roles and credential processes), containers and instances;
@@ -42,9 +39,9 @@ pub async fn open_backup(table: String) -> Result<Arc<dyn Backup>> {
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts);
     let client = Client::new(&loader.load().await);
-    // A backup alone never asks for the other table.
+    // A backup alone never asks for the other table, and supersedes nothing that is kept.
     let tables = Tables { client, run: table.clone(), backup: table };
-    Ok(Arc::new(DynamoStore::new(tables, RETENTION_DAYS, Arc::new(SystemClock::new()))))
+    Ok(Arc::new(DynamoStore::new(tables, DEFAULT_RETENTION_DAYS, Arc::new(SystemClock::new()))))
 }
 
 fn no_region(table: &str) -> Error {

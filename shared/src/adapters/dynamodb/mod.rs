@@ -28,6 +28,10 @@ use crate::ports::Clock;
 use crate::time::Timestamp;
 use table::Table;
 
+/// How many days what is superseded or gone is kept unless told otherwise; the template's default,
+/// too.
+pub const DEFAULT_RETENTION_DAYS: u32 = 90;
+
 /// Where the tables are. Both have string keys `pk` and `sk`; `expires_at` is their TTL
 /// attribute.
 #[derive(Clone, Debug)]
