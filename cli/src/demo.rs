@@ -15,6 +15,7 @@ use cognito_profiles::model::Kind;
 use cognito_profiles::ports::ImportOptions;
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::{Run, RunStatus};
+use cognito_profiles::time::duration;
 
 use crate::args::DemoArgs;
 use crate::backup_url::BackupUrl;
@@ -179,7 +180,7 @@ impl<'a> Demo<'a> {
         let report = importer.import(prepared).await?;
         store.close().await?;
         self.context.progress.settle();
-        self.say(format_args!("Restored in {}.", text::duration(connection.seconds())))?;
+        self.say(format_args!("Restored in {}.", duration(connection.seconds())))?;
         Ok(report)
     }
 

@@ -7,6 +7,7 @@ use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard};
 use cognito_profiles::ports::Backup as _;
 use cognito_profiles::run::{Manifest, Run, RunStatus};
+use cognito_profiles::time::duration;
 use serde_json::json;
 
 use crate::args::ExportArgs;
@@ -90,7 +91,7 @@ pub fn tell(output: &Output, run: &Run, connection: &Connection) -> Result<(), F
         "  {} ({} throttled) in {}",
         text::count(sent, "request"),
         text::number(requests.throttled),
-        text::duration(connection.seconds())
+        duration(connection.seconds())
     ))
 }
 

@@ -11,6 +11,7 @@ use cognito_profiles::import::{Failure as NotRestored, Importer, Plan, Report, S
 use cognito_profiles::model::{Kind, PoolId};
 use cognito_profiles::ports::{Backup, ImportOptions, ImportStatus};
 use cognito_profiles::run::RunId;
+use cognito_profiles::time::duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -190,7 +191,7 @@ pub fn show_plan(output: &Output, plan: &Plan) -> Result<(), Failure> {
         ("groups in the run", text::number(line.groups)),
         ("memberships in the run", text::number(line.memberships)),
         ("  to add", text::number(line.memberships_to_add)),
-        ("time at the rates in force", format!("about {}", text::duration(line.seconds))),
+        ("time at the rates in force", format!("about {}", duration(line.seconds))),
     ];
     for (name, value) in rows {
         output.say(format_args!("  {name:28}{value}"))?;

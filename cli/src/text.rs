@@ -56,21 +56,6 @@ pub fn count(number: u64, word: &str) -> String {
     format!("{} {word}{}", self::number(number), if number == 1 { "" } else { "s" })
 }
 
-/// `4.2 s`, `3 min 20 s`, `2 h 5 min`.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked to be small and positive
-pub fn duration(seconds: f64) -> String {
-    if seconds < 59.5 {
-        return format!("{:.1} s", seconds.max(0.0));
-    }
-    let whole = seconds.round().min(1e15) as u64;
-    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours > 0 {
-        format!("{} h {minutes} min", number(hours))
-    } else {
-        format!("{minutes} min {seconds} s")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,9 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_times_read_plainly() {
+    fn numbers_read_plainly() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(count(1, "user"), "1 user");
-        assert_eq!([0.04, 59.4, 61.0, 7_500.0].map(duration), ["0.0 s", "59.4 s", "1 min 1 s", "2 h 5 min"]);
     }
 }

@@ -85,6 +85,17 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Seconds as people say them: `4.2 s`, `3 min 20 s`, `2 h 5 min`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked to be small and positive
+pub fn duration(seconds: f64) -> String {
+    if seconds < 59.5 {
+        return format!("{:.1} s", seconds.max(0.0));
+    }
+    let whole = seconds.round().min(1e15) as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 { format!("{hours} h {minutes} min") } else { format!("{minutes} min {seconds} s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +105,11 @@ mod tests {
         let time = Timestamp::from_millis(1_700_000_000_123);
         assert_eq!(time.to_string(), "2023-11-14T22:13:20.123Z");
         assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+    }
+
+    #[test]
+    fn durations_read_plainly() {
+        assert_eq!([0.04, 59.4, 61.0, 7_500.0].map(duration), ["0.0 s", "59.4 s", "1 min 1 s", "2 h 5 min"]);
     }
 
     #[test]

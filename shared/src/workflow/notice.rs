@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::model::PoolId;
 use crate::ports::DeadLetter;
 use crate::run::{Manifest, Run, RunStatus};
+use crate::time::duration;
 
 /// Why a run is failed in which nothing moves.
 pub(super) const STALLED: &str = "nothing was listed or written for 30 minutes. Look into the dead-letter queues of \
@@ -77,7 +78,7 @@ fn facts(run: &Run) -> String {
         format!("Began        {}", run.started_at),
     ];
     if let Some(ended_at) = run.ended_at {
-        lines.push(format!("Took         {}", took(ended_at.seconds_since(run.started_at))));
+        lines.push(format!("Took         {}", duration(ended_at.seconds_since(run.started_at))));
     }
     if let Some(Manifest { totals, changes, .. }) = &run.manifest {
         lines.push(format!("Users        {}", totals.users));
@@ -89,17 +90,6 @@ fn facts(run: &Run) -> String {
         ));
     }
     lines.join("\n") + "\n"
-}
-
-/// `42 s`, `3 min 20 s`, `2 h 5 min`.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a run takes days at most
-fn took(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
 }
 
 /// Why a run fails that misses a message.
