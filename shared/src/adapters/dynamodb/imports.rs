@@ -3,7 +3,8 @@
 use super::DynamoStore;
 use super::item::{Attributes, fitting, put_record, text};
 use super::keys::{self, encode};
-use super::table::{Item, Key, Query, Range};
+use super::query::{Query, Range};
+use super::table::{Item, Key};
 use crate::Result;
 use crate::model::{Kind, PoolId};
 use crate::ports::{Import, Mapping, Outcome};

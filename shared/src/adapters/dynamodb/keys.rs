@@ -1,7 +1,8 @@
 //! What is under which key. `#` separates the parts, and is lower than any character of a part,
 //! so that sort keys are in the order of the keys they are made of.
 
-use super::table::{Key, Range};
+use super::query::Range;
+use super::table::Key;
 use crate::model::{Partition, PoolId, SETTINGS_KEY};
 use crate::run::RunId;
 use crate::time::Timestamp;

@@ -1,6 +1,7 @@
 //! A backup in one DynamoDB table, and the ledger of its runs in another.
 
 mod backup;
+mod batch;
 mod connect;
 mod expression;
 mod failure;
@@ -10,6 +11,8 @@ mod keys;
 mod ledger;
 mod lock;
 mod observe;
+mod patience;
+mod query;
 mod read;
 mod runs;
 mod table;

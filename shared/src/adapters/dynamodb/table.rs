@@ -1,18 +1,14 @@
-//! One table with string keys `pk` and `sk`, and the requests made of it.
+//! One table with string keys `pk` and `sk`, and the requests made of single items.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ReturnValue, TransactWriteItem, WriteRequest,
-};
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::expression::{Expression, names};
-use super::failure::{Asked, Failure};
+use super::failure::Asked;
 use crate::ports::Clock;
 use crate::{Error, Result};
 
@@ -46,89 +42,16 @@ impl Key {
     }
 }
 
-/// So many keys may be read in one call (API Reference: `BatchGetItem`).
-const BATCH_READ: usize = 100;
-
-/// So many items may be written in one call (API Reference: `BatchWriteItem`).
-const BATCH_WRITE: usize = 25;
-
-/// A page that is filtered has at least so many items before: few may be left of it.
-const SMALLEST_FILTERED: usize = 100;
-
 /// Calls that do not depend on each other are made so many at once.
 const PARALLEL: usize = 32;
-
-/// So often something is tried again that is in another's way, or that there is no capacity for:
-/// about half a minute.
-const MOST_WAITS: usize = 30;
-const SHORTEST_WAIT: Duration = Duration::from_millis(20);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A table. Throttled calls, time-outs and server faults are retried by the SDK, as its client is
 /// set up; what an answer leaves undone is retried here.
 #[derive(Clone)]
 pub(super) struct Table {
-    client: Client,
-    name: String,
-    clock: Arc<dyn Clock>,
-}
-
-/// Which items of a partition, always in the order of their sort keys.
-#[derive(Clone, Debug)]
-pub(super) enum Range {
-    All,
-    /// Those with this sort key or a greater one.
-    From(String),
-    /// Those with a greater sort key.
-    After(String),
-    /// Those whose sort key begins so.
-    Prefix(String),
-    /// Those from one sort key to the other, both included.
-    Between(String, String),
-}
-
-/// What is asked of one partition. Reads are strongly consistent.
-#[derive(Clone, Debug)]
-pub(super) struct Query {
-    pk: String,
-    range: Range,
-    filter: Option<Expression>,
-    attributes: Option<&'static str>,
-    backwards: bool,
-}
-
-impl Query {
-    pub(super) fn of(pk: impl Into<String>, range: Range) -> Self {
-        Self { pk: pk.into(), range, filter: None, attributes: None, backwards: false }
-    }
-
-    /// Only items for which this holds; it cannot name the keys.
-    pub(super) fn filter(self, filter: Expression) -> Self {
-        Self { filter: Some(filter), ..self }
-    }
-
-    /// Only these attributes, written `#pk, #sk`.
-    pub(super) fn only(self, attributes: &'static str) -> Self {
-        Self { attributes: Some(attributes), ..self }
-    }
-
-    /// The greatest sort key first.
-    pub(super) fn backwards(self) -> Self {
-        Self { backwards: true, ..self }
-    }
-
-    fn key_condition(&self) -> Expression {
-        let condition = |text: &str| Expression::new(text).with_text(":pk", &self.pk);
-        match &self.range {
-            Range::All => condition("#pk = :pk"),
-            Range::From(sk) => condition("#pk = :pk AND #sk >= :sk").with_text(":sk", sk),
-            Range::After(sk) => condition("#pk = :pk AND #sk > :sk").with_text(":sk", sk),
-            Range::Prefix(sk) => condition("#pk = :pk AND begins_with(#sk, :sk)").with_text(":sk", sk),
-            Range::Between(first, last) => condition("#pk = :pk AND #sk BETWEEN :sk AND :last")
-                .with_text(":sk", first)
-                .with_text(":last", last),
-        }
-    }
+    pub(super) client: Client,
+    pub(super) name: String,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// How a conditional write ended.
@@ -145,20 +68,8 @@ impl Table {
         Self { client, name, clock }
     }
 
-    const fn asked(&self, operation: &'static str) -> Asked<'_> {
+    pub(super) const fn asked(&self, operation: &'static str) -> Asked<'_> {
         Asked { operation, table: self.name.as_str() }
-    }
-
-    /// Waits between tries of `operation`, each longer than the one before.
-    pub(super) fn patience(&self, operation: &'static str) -> Patience<'_> {
-        let waits = ExponentialBuilder::new()
-            .with_min_delay(SHORTEST_WAIT)
-            .with_max_delay(LONGEST_WAIT)
-            .with_jitter()
-            .with_jitter_seed(self.clock.random())
-            .with_max_times(MOST_WAITS)
-            .build();
-        Patience { clock: self.clock.as_ref(), operation, waits }
     }
 
     /// The item, strongly consistent.
@@ -173,146 +84,6 @@ impl Table {
             .await
             .map(|answer| answer.item)
             .map_err(|error| asked.failure(&error).into_error(asked))
-    }
-
-    /// The items, from as many pages as it takes; at most `limit`. Fewer means that there are no
-    /// more.
-    pub(super) async fn query(&self, query: &Query, limit: usize) -> Result<Vec<Item>> {
-        let (mut found, mut start) = (Vec::new(), None);
-        while found.len() < limit {
-            let (items, next) = self.page(query, start, limit - found.len()).await?;
-            found.extend(items);
-            start = next;
-            // An empty page may have a next one: only a missing key ends it.
-            if start.is_none() {
-                break;
-            }
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    async fn page(
-        &self,
-        query: &Query,
-        start: Option<Item>,
-        limit: usize,
-    ) -> Result<(Vec<Item>, Option<Item>)> {
-        let asked = self.asked("Query");
-        let mut condition = query.key_condition();
-        let filter = query.filter.clone().unwrap_or_default();
-        condition.values.extend(filter.values);
-        // `Limit` counts what the filter drops, too.
-        let limit = if query.filter.is_some() { limit.max(SMALLEST_FILTERED) } else { limit };
-        let attributes = query.attributes.unwrap_or_default();
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .set_expression_attribute_names(Some(names([&*condition.text, &*filter.text, attributes])))
-            .key_condition_expression(condition.text)
-            .set_expression_attribute_values(Some(condition.values))
-            .set_filter_expression(query.filter.as_ref().map(|filter| filter.text.clone()))
-            .set_projection_expression(query.attributes.map(str::to_owned))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .scan_index_forward(!query.backwards)
-            .set_exclusive_start_key(start)
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| asked.failure(&error).into_error(asked))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
-    }
-
-    /// The items of these keys, in any order; missing ones are left out. `attributes` as for
-    /// [`Query::only`]. Half the price if not `consistent`: what was written a moment ago may
-    /// then be missing.
-    pub(super) async fn batch_get(
-        &self,
-        keys: BTreeSet<Key>,
-        attributes: Option<&'static str>,
-        consistent: bool,
-    ) -> Result<Vec<Item>> {
-        let asked = self.asked("BatchGetItem");
-        let mut keys: Vec<Item> = keys.into_iter().map(Key::into_item).collect();
-        let mut found = Vec::new();
-        let mut patience = self.patience(asked.operation);
-        while !keys.is_empty() {
-            let mut left = keys.split_off(keys.len().min(BATCH_READ));
-            let asked_for = keys.len();
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .set_projection_expression(attributes.map(str::to_owned))
-                .set_expression_attribute_names(attributes.map(|attributes| names([attributes])))
-                .consistent_read(consistent)
-                .build()
-                .map_err(|error| Error::Store { action: "read", cause: error.to_string() })?;
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.name, request)
-                .send()
-                .await
-                .map_err(|error| asked.failure(&error).into_error(asked))?;
-            found.extend(answer.responses.unwrap_or_default().into_values().flatten());
-            let unprocessed = answer.unprocessed_keys.unwrap_or_default();
-            let mut unprocessed: Vec<Item> = unprocessed.into_values().flat_map(|keys| keys.keys).collect();
-            patience = self.after_batch(patience, asked, asked_for, unprocessed.len()).await?;
-            left.append(&mut unprocessed);
-            keys = left;
-        }
-        Ok(found)
-    }
-
-    /// Writes the items, replacing those of the same keys; of two with one key the later.
-    pub(super) async fn batch_put(&self, items: Vec<Item>) -> Result<()> {
-        let asked = self.asked("BatchWriteItem");
-        // One call refuses two items with one key.
-        let items: BTreeMap<Option<Key>, Item> =
-            items.into_iter().map(|item| (Key::of(&item), item)).collect();
-        let put = |item| PutRequest::builder().set_item(Some(item)).build();
-        let mut requests = Vec::with_capacity(items.len());
-        for item in items.into_values() {
-            let put =
-                put(item).map_err(|error| Error::Store { action: "written", cause: error.to_string() })?;
-            requests.push(WriteRequest::builder().put_request(put).build());
-        }
-        let mut patience = self.patience(asked.operation);
-        while !requests.is_empty() {
-            let mut left = requests.split_off(requests.len().min(BATCH_WRITE));
-            let asked_for = requests.len();
-            let answer = self
-                .client
-                .batch_write_item()
-                .request_items(&self.name, requests)
-                .send()
-                .await
-                .map_err(|error| asked.failure(&error).into_error(asked))?;
-            let unprocessed = answer.unprocessed_items.unwrap_or_default();
-            let mut unprocessed: Vec<WriteRequest> = unprocessed.into_values().flatten().collect();
-            patience = self.after_batch(patience, asked, asked_for, unprocessed.len()).await?;
-            left.append(&mut unprocessed);
-            requests = left;
-        }
-        Ok(())
-    }
-
-    /// Waits if a batch was not done whole. One of which something was done starts the patience
-    /// anew.
-    async fn after_batch<'a>(
-        &'a self,
-        mut patience: Patience<'a>,
-        asked: Asked<'_>,
-        asked_for: usize,
-        undone: usize,
-    ) -> Result<Patience<'a>> {
-        if undone < asked_for {
-            patience = self.patience(asked.operation);
-        }
-        if undone > 0 {
-            patience.wait("unprocessed keys or items").await?;
-        }
-        Ok(patience)
     }
 
     /// Writes the item if the condition holds.
@@ -446,31 +217,4 @@ fn valued(condition: &Expression) -> Option<HashMap<String, AttributeValue>> {
 /// What all calls answer, in any order; so many are made at once as one store can use.
 pub(super) async fn in_parallel<T>(calls: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
     stream::iter(calls).buffer_unordered(PARALLEL).try_collect().await
-}
-
-/// How long something is still tried.
-pub(super) struct Patience<'a> {
-    clock: &'a dyn Clock,
-    operation: &'static str,
-    waits: ExponentialBackoff,
-}
-
-impl Patience<'_> {
-    /// Waits before the next try, or gives up because of `cause`.
-    pub(super) async fn wait(&mut self, cause: &str) -> Result<()> {
-        let Some(wait) = self.waits.next() else {
-            return Err(Error::StoreUnavailable { operation: self.operation, cause: cause.to_owned() });
-        };
-        self.clock.sleep(wait).await;
-        Ok(())
-    }
-
-    /// How a write ended that failed; `None` after a wait if it can be tried again.
-    async fn after(&mut self, failure: Failure) -> Result<Option<Written>> {
-        match failure {
-            Failure::ConditionFailed => Ok(Some(Written::ConditionFailed)),
-            Failure::Busy(cause) => self.wait(&cause).await.map(|()| None),
-            Failure::Said(error) => Err(error),
-        }
-    }
 }

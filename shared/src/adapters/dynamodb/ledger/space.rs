@@ -18,7 +18,8 @@
 //! listing has less than 100,000 pages, which is one write unit.
 
 use crate::adapters::dynamodb::keys::encode;
-use crate::adapters::dynamodb::table::{Key, Range};
+use crate::adapters::dynamodb::query::Range;
+use crate::adapters::dynamodb::table::Key;
 use crate::model::{Partition, is_lower_hex};
 use crate::ports::{Listing, PageId};
 use crate::run::RunId;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{TABLE, store};
 use crate::adapters::aws::wire::Wire;
 use crate::adapters::dynamodb::expression::Expression;
-use crate::adapters::dynamodb::table::{Item, Key, Query, Range, Written};
+use crate::adapters::dynamodb::query::{Query, Range};
+use crate::adapters::dynamodb::table::{Item, Key, Written};
 
 fn key(sk: &str) -> Value {
     json!({ "pk": { "S": "p" }, "sk": { "S": sk } })
