@@ -224,10 +224,11 @@ class Stack:
 
     # Runs
 
-    def start(self, pool, **more):
-        """Starts an execution; `more` is further input."""
+    def start(self, pool=None, **more):
+        """Starts an execution, of the stack's own pool if none is named; `more` is further input."""
+        named = {"UserPoolId": pool} if pool else {}
         return self.stepfunctions.start_execution(
-            stateMachineArn=self.machine, input=json.dumps({"UserPoolId": pool, **more}))["executionArn"]
+            stateMachineArn=self.machine, input=json.dumps({**named, **more}))["executionArn"]
 
     def wait(self, arn):
         def ended():

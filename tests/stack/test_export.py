@@ -91,7 +91,8 @@ def test_every_user_group_and_membership_is_exported(stack):
 def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchanged(stack):
     pool = stack.pools[0]
     before, writes = stack.backup(pool), stack.proxy.writes[stack.backup_table]
-    execution = stack.start(pool)
+    # No pool is named: it is the stack's own.
+    execution = stack.start()
     # The first run has just ended: its workers may be on their way for a minute.
     until(lambda: "draining" in errors(stack, execution), "nothing was tried again")
     stack.free_lock(pool)
