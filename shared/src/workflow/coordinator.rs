@@ -202,6 +202,10 @@ impl Coordinator {
             return self.end(execution, &ended).await;
         }
         let run = self.running(execution, id).await?;
+        let listings = self.exporter.ledger.listings(id).await?;
+        if !listings.iter().all(ListingProgress::is_done) {
+            return Err(Error::RunBroken(notice::UNFINISHED.to_owned()));
+        }
         let verdict = held.map_or(Verdict::Reconciled, Verdict::Held);
         let ended = self.exporter.finish(run, verdict).await?;
         self.end(execution, &ended).await

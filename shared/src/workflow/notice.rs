@@ -16,6 +16,10 @@ the stack and the logs of its functions";
 pub(super) const TOO_LONG: &str = "it took longer than 48 hours: what it saw first is too old to be one picture of \
 the pool. Give it a larger share of the rate (QuotaShare, CognitoTPS)";
 
+/// Why a run is failed that is to be finished too early.
+pub(super) const UNFINISHED: &str = "it was to be finished before everything was listed and written: the state \
+machine's definition is not that of this version";
+
 /// How a run ended, for the state machine, and for who is notified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -100,6 +100,8 @@ async fn a_step_repeated_after_its_answer_was_lost_answers_the_same() {
     };
     let verdict = ask(json!({ "Action": "reconcile" })).await;
     assert_eq!(verdict["Verdict"], "ListMore", "nothing is listed yet, whoever asks");
+    let early = json!({ "Action": "finish", "RunId": run, "Held": null });
+    assert_eq!(cloud.coordinate("first", early).await.unwrap_err().kind(), "run_broken");
     tokio::select! {
         () = cloud.work() => {}
         () = cloud.world.clock.sleep(Duration::from_mins(5)) => {}
