@@ -185,6 +185,23 @@ def test_each_function_has_a_role_a_log_group_and_a_binary_of_its_own():
         assert f'name = "{binary}"' in (ROOT / "functions" / binary / "Cargo.toml").read_text()
 
 
+def test_functions_and_workflow_are_traced_and_run_on_arm():
+    defaults = template()["Globals"]["Function"]
+    assert defaults["Tracing"] == "Active"
+    assert defaults["Runtime"] == "provided.al2023"
+    assert defaults["Architectures"] == [{"Ref": "Architecture"}]
+    assert template()["Parameters"]["Architecture"]["Default"] == "arm64"
+    assert template()["Resources"]["ExportWorkflow"]["Properties"]["Tracing"] == {"Enabled": True}
+
+
+def test_exports_are_daily_and_at_the_rate_found_unless_told_otherwise():
+    parameters = template()["Parameters"]
+    names = ("ExportSchedule", "CognitoTPS", "SnsPreference", "MaxShrinkPercent", "Role")
+    assert [parameters[name]["Default"] for name in names] == [
+        "rate(1 day)", "auto", "INFO_AND_ERRORS", 10, "Primary"]
+    assert parameters["SnsPreference"]["AllowedValues"] == ["INFO_AND_ERRORS", "ERRORS_ONLY"]
+
+
 def test_environment_names_are_free():
     names = set(itertools.chain.from_iterable(f["Environment"]["Variables"] for f in FUNCTIONS.values()))
     assert "BACKUP_TABLE" in names
