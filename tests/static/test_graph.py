@@ -109,6 +109,16 @@ def test_every_task_catches_everything_last():
         assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"], name
 
 
+def test_an_error_without_a_cause_is_marked_too():
+    # The Amazon States Language asks for an Error, and only recommends a Cause; what is not there
+    # cannot be assigned.
+    for name, state in STATES.items():
+        for catcher in state.get("Catch", []):
+            cause = catcher.get("Assign", {}).get("Failure", {}).get("Cause")
+            if cause is not None:
+                assert cause.startswith("{% $exists($states.errorOutput.Cause) ? "), name
+
+
 def test_every_failure_is_marked_and_told():
     for name, task in COORDINATOR.items():
         last = task["Catch"][-1]["Next"]
@@ -171,5 +181,5 @@ def test_every_variable_is_assigned_before_it_is_read():
                 ahead.append(target)
     for name, state in STATES.items():
         text = json.dumps({key: value for key, value in state.items() if key != "Comment"})
-        read = set(re.findall(r"\$([A-Za-z]\w*)", text)) - {"states"}
+        read = set(re.findall(r"\$([A-Za-z]\w*)\b(?!\()", text)) - {"states"}
         assert read <= known[name], f"{name} reads {read - known[name]}"
