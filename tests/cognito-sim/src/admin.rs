@@ -101,7 +101,7 @@ impl<'a> Admin<'a> {
         self.state.pool_mut(pool)?.add_user(user, when)
     }
 
-    /// Changes a user: attributes, state, whether it is enabled. Its other
+    /// Changes a user: attributes, state, whether it is enabled, second factors. Its other
     /// members stay as they are, and it counts as modified now.
     pub fn update_user(
         &mut self,
@@ -126,6 +126,7 @@ impl<'a> Admin<'a> {
             user.attributes = attributes;
             user.status = record.status;
             user.enabled = record.enabled;
+            user.mfa = record.mfa;
         });
         Ok(())
     }

@@ -156,4 +156,5 @@ operations! {
     AdminSetUserPassword => UserAccountRecovery,
     AdminResetUserPassword => UserAccountRecovery,
     GetProvisionedLimit => LimitManagement,
+    AdminSetUserMFAPreference => UserResourceUpdate,
 }

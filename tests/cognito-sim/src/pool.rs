@@ -246,6 +246,7 @@ impl Pool {
             groups,
             status: record.status,
             enabled: record.enabled,
+            mfa: record.mfa,
         }));
         self.live += 1;
         self.index_aliases(number);
@@ -448,6 +449,7 @@ impl Pool {
                 .filter_map(|&group| self.group(group))
                 .map(|group| group.record.name.clone())
                 .collect(),
+            mfa: user.mfa,
         }
     }
 

@@ -51,6 +51,10 @@ pub struct PoolConfig {
     pub mfa: MfaMode,
     /// Whether authenticator apps are allowed as the second factor.
     pub software_token_mfa: bool,
+    /// Whether text messages are allowed as the second factor.
+    pub sms_mfa: bool,
+    /// Whether e-mails are allowed as the second factor.
+    pub email_mfa: bool,
     /// `email`, `phone_number`: what Cognito verifies by itself.
     pub auto_verified_attributes: Vec<String>,
     /// Lambda triggers: `PreSignUp` and the like, to function ARNs.
@@ -75,6 +79,8 @@ impl Default for PoolConfig {
             password_policy: PasswordPolicy::default(),
             mfa: MfaMode::Off,
             software_token_mfa: false,
+            sms_mfa: false,
+            email_mfa: false,
             auto_verified_attributes: vec!["email".to_owned()],
             lambda_triggers: Map::new(),
             deletion_protection: false,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json::{write_escaped, write_str};
+use crate::mfa::UserMfa;
 use crate::schema::Schema;
 use crate::time::{Millis, write_seconds};
 
@@ -56,6 +57,8 @@ pub struct UserRecord {
     pub modified: Millis,
     /// The names of its groups, which must exist, in the order it joined.
     pub groups: Vec<String>,
+    /// Its second factors.
+    pub mfa: UserMfa,
 }
 
 impl UserRecord {
@@ -70,6 +73,7 @@ impl UserRecord {
             created: 0,
             modified: 0,
             groups: Vec::new(),
+            mfa: UserMfa::default(),
         }
     }
 
@@ -108,6 +112,13 @@ impl UserRecord {
         self
     }
 
+    /// The same with text messages as a second factor.
+    #[must_use]
+    pub fn with_sms_mfa(mut self) -> Self {
+        self.mfa.sms = true;
+        self
+    }
+
     /// The value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -128,6 +139,7 @@ pub(crate) struct User {
     pub(crate) groups: Vec<u32>,
     pub(crate) status: UserStatus,
     pub(crate) enabled: bool,
+    pub(crate) mfa: UserMfa,
 }
 
 impl User {
@@ -180,9 +192,21 @@ impl User {
         out.push(b']');
     }
 
-    /// Writes the user as listings and `AdminCreateUser` answer it, or, with
-    /// another name for the attributes, as `AdminGetUser` does.
-    pub(crate) fn write(
+    /// Writes the user as listings and `AdminCreateUser` answer it; `only`
+    /// restricts its attributes.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, schema: &Schema, only: Option<&[Option<u16>]>) {
+        self.write_members(out, schema, "Attributes", only);
+        out.push(b'}');
+    }
+
+    /// Writes the user as `AdminGetUser` answers it.
+    pub(crate) fn write_whole(&self, out: &mut Vec<u8>, schema: &Schema) {
+        self.write_members(out, schema, "UserAttributes", None);
+        self.mfa.write_settings(out);
+        out.push(b'}');
+    }
+
+    fn write_members(
         &self,
         out: &mut Vec<u8>,
         schema: &Schema,
@@ -203,6 +227,7 @@ impl User {
         out.extend_from_slice(if self.enabled { b"true" } else { b"false" });
         out.extend_from_slice(b",\"UserStatus\":\"");
         out.extend_from_slice(self.status.name().as_bytes());
-        out.extend_from_slice(b"\"}");
+        out.push(b'"');
+        self.mfa.write_options(out);
     }
 }

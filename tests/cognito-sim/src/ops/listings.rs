@@ -26,6 +26,14 @@ fn limit(limit: Option<i64>) -> Result<usize, ServiceError> {
     }
 }
 
+/// The limit of listings that insist on one.
+pub(super) fn max_results(limit: Option<i64>) -> Result<usize, ServiceError> {
+    match super::required(limit, "maxResults")? {
+        limit @ 1..=60 => Ok(usize::try_from(limit).unwrap_or(60)),
+        _ => Err(ServiceError::constraint("maxResults", "Member must be between 1 and 60")),
+    }
+}
+
 fn start(seal: Seal, token: Option<&String>, now: u64) -> Result<Position, ServiceError> {
     token.map_or(Ok(START), |token| seal.open(token, now))
 }
@@ -89,7 +97,7 @@ pub(super) fn users(state: &mut State, body: &[u8]) -> Answer {
         if i > 0 {
             out.push(b',');
         }
-        user.write(&mut out, &pool.schema, "Attributes", wanted.as_deref());
+        user.write(&mut out, &pool.schema, wanted.as_deref());
     }
     Ok(close(out, &page, "PaginationToken", seal, now))
 }
@@ -190,7 +198,7 @@ pub(super) fn users_in_group(state: &mut State, body: &[u8]) -> Answer {
         if i > 0 {
             out.push(b',');
         }
-        user.write(&mut out, &pool.schema, "Attributes", None);
+        user.write(&mut out, &pool.schema, None);
     }
     Ok(close(out, &page, "NextToken", seal, now))
 }

@@ -3,6 +3,7 @@
 mod groups;
 mod limits;
 mod listings;
+mod mfa;
 mod passwords;
 mod pools;
 mod users;
@@ -45,6 +46,7 @@ pub(crate) fn run(state: &mut State, operation: Operation, body: &[u8]) -> Answe
         Operation::AdminSetUserPassword => passwords::set(state, body),
         Operation::AdminResetUserPassword => passwords::reset(state, body),
         Operation::GetProvisionedLimit => limits::get(state, body),
+        Operation::AdminSetUserMFAPreference => mfa::set_preference(state, body),
     }
 }
 

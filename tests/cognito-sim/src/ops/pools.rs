@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::listings::max_results;
 use super::{Answer, empty, parse, pool_id, required};
 use crate::error::ServiceError;
 use crate::names;
@@ -32,7 +33,24 @@ pub(super) fn mfa_config(state: &mut State, body: &[u8]) -> Answer {
     if config.mfa != MfaMode::Off || config.software_token_mfa {
         answer["SoftwareTokenMfaConfiguration"] = json!({ "Enabled": config.software_token_mfa });
     }
+    if config.sms_mfa {
+        answer["SmsMfaConfiguration"] = json!({ "SmsConfiguration": sms_configuration(state, config) });
+    }
+    if config.email_mfa {
+        answer["EmailMfaConfiguration"] =
+            json!({ "Subject": "Your code", "Message": "Your code is {####}." });
+    }
     Ok(answer.to_string().into_bytes())
+}
+
+/// Where text messages come from: as the pool was told, or made up.
+fn sms_configuration(state: &State, config: &PoolConfig) -> Value {
+    config.extra.get("SmsConfiguration").cloned().unwrap_or_else(|| {
+        json!({
+            "SnsCallerArn": format!("arn:aws:iam::{}:role/text-messages", state.config.account),
+            "SnsRegion": state.config.region,
+        })
+    })
 }
 
 pub(super) fn delete(state: &mut State, body: &[u8]) -> Answer {
@@ -56,12 +74,7 @@ struct ListRequest {
 
 pub(super) fn list(state: &mut State, body: &[u8]) -> Answer {
     let request: ListRequest = parse(body)?;
-    let limit = match required(request.max_results, "maxResults")? {
-        limit @ 1..=60 => usize::try_from(limit).unwrap_or(60),
-        _ => {
-            return Err(ServiceError::constraint("maxResults", "Member must be between 1 and 60"));
-        }
-    };
+    let limit = max_results(request.max_results)?;
     // The id itself serves as the token here: pools are few, and the caller
     // knows their ids anyway.
     let after = request.next_token.unwrap_or_default();
@@ -170,6 +183,9 @@ pub(super) fn create(state: &mut State, body: &[u8]) -> Answer {
         password_policy: request.policies.password_policy,
         mfa,
         software_token_mfa: false,
+        // As the service does it where it can send text messages.
+        sms_mfa: mfa != MfaMode::Off && extra.contains_key("SmsConfiguration"),
+        email_mfa: false,
         auto_verified_attributes: request.auto_verified_attributes,
         lambda_triggers: request.lambda_config,
         deletion_protection: request.deletion_protection.as_deref() == Some("ACTIVE"),

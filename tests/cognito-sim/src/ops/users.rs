@@ -23,7 +23,7 @@ pub(super) fn get(state: &mut State, body: &[u8]) -> Answer {
     bill(pool, number);
     let mut out = Vec::with_capacity(1024);
     if let Some(user) = pool.user(number) {
-        user.write(&mut out, &pool.schema, "UserAttributes", None);
+        user.write_whole(&mut out, &pool.schema);
     }
     Ok(out)
 }
@@ -275,7 +275,7 @@ fn created(pool: &Pool, number: u32) -> Answer {
     let user = pool.user(number).ok_or_else(ServiceError::no_user)?;
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(b"{\"User\":");
-    user.write(&mut out, &pool.schema, "Attributes", None);
+    user.write(&mut out, &pool.schema, None);
     out.push(b'}');
     Ok(out)
 }

@@ -5,6 +5,7 @@ mod groups;
 mod harness;
 mod http;
 mod listing;
+mod mfa;
 mod passwords;
 mod people;
 mod pools;
