@@ -6,6 +6,7 @@ use crate::error::ServiceError;
 use crate::group::GroupRecord;
 use crate::lag::When;
 use crate::pool_config::PoolConfig;
+use crate::provider::IdentityProvider;
 use crate::state::State;
 use crate::time::Millis;
 use crate::user::UserRecord;
@@ -234,5 +235,21 @@ impl<'a> Admin<'a> {
     pub fn billed_users(&self, pool: &str) -> Result<BTreeSet<String>, ServiceError> {
         let pool = self.state.pool(pool)?;
         Ok(pool.billed.iter().map(ToString::to_string).collect())
+    }
+
+    /// Creates an identity provider, unchecked but for its name.
+    pub fn create_identity_provider(
+        &mut self,
+        pool: &str,
+        provider: IdentityProvider,
+    ) -> Result<(), ServiceError> {
+        let now = self.state.now;
+        self.state.pool_mut(pool)?.add_provider(provider.complete(now))?;
+        Ok(())
+    }
+
+    /// The identity providers of a pool, in the order they were created.
+    pub fn identity_providers(&self, pool: &str) -> Result<Vec<IdentityProvider>, ServiceError> {
+        Ok(self.state.pool(pool)?.providers.clone())
     }
 }

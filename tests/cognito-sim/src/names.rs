@@ -21,6 +21,10 @@ static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"^[^\s@,;<>()\[\]\x00-\x1f]+@[^\s@,;<>()\[\]\x00-\x1f.]+(\.[^\s@,;<>()\[\]\x00-\x1f.]+)+$")
         .ok()
 });
+/// As documented: an underscore may only be the second character.
+static PROVIDER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[^_\p{Z}][\p{L}\p{M}\p{S}\p{N}\p{P}][^_\p{Z}]+$").ok());
+static IDP_IDENTIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\w\s+=.@-]+$").ok());
 static PHONE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\+[1-9][0-9]{1,14}$").ok());
 
 fn matches(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
@@ -82,6 +86,19 @@ pub(crate) fn pool_name(text: &str) -> Result<(), ServiceError> {
     pattern("poolName", matches(&POOL_NAME, text), r"[\w\s+=,.@-]+")
 }
 
+/// Checks the name of a new identity provider.
+pub(crate) fn provider_name(text: &str) -> Result<(), ServiceError> {
+    length("providerName", text, 3, 32)?;
+    pattern("providerName", matches(&PROVIDER, text), r"[^_\p{Z}][\p{L}\p{M}\p{S}\p{N}\p{P}][^_\p{Z}]+")
+}
+
+/// Checks one of the other names of an identity provider.
+pub(crate) fn idp_identifier(text: &str) -> Result<(), ServiceError> {
+    const MEMBER: &str = "idpIdentifiers.member";
+    length(MEMBER, text, 1, 40)?;
+    pattern(MEMBER, matches(&IDP_IDENTIFIER, text), r"[\w\s+=.@-]+")
+}
+
 /// Checks the role of a group.
 pub(crate) fn role_arn(text: &str) -> Result<(), ServiceError> {
     length("roleArn", text, 20, 2048)?;
@@ -104,7 +121,8 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for pattern in [&NAME, &POOL_ID, &POOL_NAME, &ROLE_ARN, &EMAIL, &PHONE] {
+        let patterns = [&NAME, &POOL_ID, &POOL_NAME, &ROLE_ARN, &EMAIL, &PHONE];
+        for pattern in patterns.into_iter().chain([&PROVIDER, &IDP_IDENTIFIER]) {
             assert!(pattern.is_some());
         }
     }

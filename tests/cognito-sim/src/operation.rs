@@ -157,4 +157,8 @@ operations! {
     AdminResetUserPassword => UserAccountRecovery,
     GetProvisionedLimit => LimitManagement,
     AdminSetUserMFAPreference => UserResourceUpdate,
+    ListIdentityProviders => UserPoolResourceRead,
+    DescribeIdentityProvider => UserPoolResourceRead,
+    CreateIdentityProvider => UserPoolResourceUpdate,
+    AdminLinkProviderForUser => UserUpdate,
 }

@@ -6,6 +6,7 @@ use crate::error::ServiceError;
 use crate::group::{Group, GroupRecord};
 use crate::lag::{Lag, Leaves, When};
 use crate::pool_config::PoolConfig;
+use crate::provider::{self, IdentityProvider, MAX_PROVIDERS};
 use crate::rng;
 use crate::schema::Schema;
 use crate::time::Millis;
@@ -33,6 +34,8 @@ pub(crate) struct Pool {
     by_name: HashMap<Box<str>, u32>,
     by_sub: HashMap<Box<str>, u32>,
     by_alias: HashMap<(u16, Box<str>), u32>,
+    /// Who has which identity: provider and id.
+    by_identity: HashMap<(Box<str>, Box<str>), u32>,
     /// All users in the order of listings.
     pub(crate) order: BTreeSet<(u64, u32)>,
     /// The same, under the first two bytes of the `sub`: listings by prefix
@@ -42,6 +45,7 @@ pub(crate) struct Pool {
     group_numbers: HashMap<String, u32>,
     pub(crate) group_order: BTreeSet<(u64, u32)>,
     pub(crate) lag: Lag,
+    pub(crate) providers: Vec<IdentityProvider>,
     /// The `sub` of every user that became a billed monthly active user.
     pub(crate) billed: HashSet<Box<str>>,
 }
@@ -67,12 +71,14 @@ impl Pool {
             by_name: HashMap::new(),
             by_sub: HashMap::new(),
             by_alias: HashMap::new(),
+            by_identity: HashMap::new(),
             order: BTreeSet::new(),
             by_prefix: BTreeSet::new(),
             groups: Vec::new(),
             group_numbers: HashMap::new(),
             group_order: BTreeSet::new(),
             lag: Lag::default(),
+            providers: Vec::new(),
             billed: HashSet::new(),
         })
     }
@@ -178,19 +184,40 @@ impl Pool {
         aliases
     }
 
-    fn index_aliases(&mut self, number: u32) {
+    /// The identities a user came from or is linked to.
+    fn identities(&self, user: &User) -> Vec<(Box<str>, Box<str>)> {
+        let value = self.schema.id("identities").and_then(|id| user.value(id));
+        value.map(provider::identities).unwrap_or_default()
+    }
+
+    /// Who has this identity.
+    pub(crate) fn identity_holder(&self, provider: &str, id: &str) -> Option<u32> {
+        self.by_identity.get(&(provider.into(), id.into())).copied()
+    }
+
+    fn index(&mut self, number: u32) {
         let Some(user) = self.user(number) else { return };
-        for alias in self.aliases(user) {
-            // Who had it first keeps it; requests check before they get here.
+        // Who had it first keeps it; requests check before they get here.
+        let (aliases, identities) = (self.aliases(user), self.identities(user));
+        for alias in aliases {
             self.by_alias.entry(alias).or_insert(number);
+        }
+        for identity in identities {
+            self.by_identity.entry(identity).or_insert(number);
         }
     }
 
-    fn unindex_aliases(&mut self, number: u32) {
+    fn unindex(&mut self, number: u32) {
         let Some(user) = self.user(number) else { return };
-        for alias in self.aliases(user) {
+        let (aliases, identities) = (self.aliases(user), self.identities(user));
+        for alias in aliases {
             if self.by_alias.get(&alias) == Some(&number) {
                 self.by_alias.remove(&alias);
+            }
+        }
+        for identity in identities {
+            if self.by_identity.get(&identity) == Some(&number) {
+                self.by_identity.remove(&identity);
             }
         }
     }
@@ -249,7 +276,7 @@ impl Pool {
             mfa: record.mfa,
         }));
         self.live += 1;
-        self.index_aliases(number);
+        self.index(number);
         if when.lag > 0 {
             self.lag.remember(number, None, Leaves::Nothing, when);
         }
@@ -259,17 +286,17 @@ impl Pool {
     /// Changes a user.
     pub(crate) fn update(&mut self, number: u32, when: When, change: impl FnOnce(&mut User)) {
         self.remember(number, Leaves::Nothing, when);
-        self.unindex_aliases(number);
+        self.unindex(number);
         if let Some(Some(user)) = self.users.get_mut(number as usize) {
             user.modified = when.now;
             change(user);
         }
-        self.index_aliases(number);
+        self.index(number);
     }
 
     pub(crate) fn delete_user(&mut self, number: u32, when: When) {
         self.remember(number, Leaves::Pool, when);
-        self.unindex_aliases(number);
+        self.unindex(number);
         let Some(user) = self.users.get_mut(number as usize).and_then(Option::take) else {
             return;
         };
@@ -426,6 +453,45 @@ impl Pool {
                 group.members.remove(&(place, number));
             }
         }
+    }
+
+    // ---- identity providers ----------------------------------------------
+
+    pub(crate) fn provider(&self, name: &str) -> Option<&IdentityProvider> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// Adds a provider and answers it.
+    pub(crate) fn add_provider(
+        &mut self,
+        provider: IdentityProvider,
+    ) -> Result<&IdentityProvider, ServiceError> {
+        let same = |known: &IdentityProvider| {
+            known.name == provider.name
+                || known.idp_identifiers.iter().any(|name| provider.idp_identifiers.contains(name))
+        };
+        if self.providers.iter().any(same) {
+            return Err(ServiceError::new(
+                "DuplicateProviderException",
+                "A provider with this name or identifier already exists.",
+            ));
+        }
+        if self.providers.len() >= MAX_PROVIDERS {
+            return Err(ServiceError::new(
+                "LimitExceededException",
+                "The number of identity providers exceeds the limit of the user pool.",
+            ));
+        }
+        self.providers.push(provider);
+        self.providers.last().ok_or_else(ServiceError::internal)
+    }
+
+    /// Place and number of every provider, in the order of listings.
+    pub(crate) fn provider_places(&self) -> Vec<(u64, u32)> {
+        let place = |provider: &IdentityProvider| rng::hash(self.seed, provider.name.as_bytes());
+        let mut places: Vec<(u64, u32)> = self.providers.iter().map(place).zip(0..).collect();
+        places.sort_unstable();
+        places
     }
 
     // ---- the truth -------------------------------------------------------

@@ -3,7 +3,8 @@
 use crate::admin::Admin;
 use crate::error::ServiceError;
 use crate::group::GroupRecord;
-use crate::pool_config::PoolConfig;
+use crate::pool_config::{MfaMode, PoolConfig};
+use crate::provider::{IdentityProvider, ProviderType};
 use crate::rng::Rng;
 use crate::schema::{DataType, SchemaAttribute};
 use crate::time::Millis;
@@ -51,6 +52,8 @@ const HOSTILE: &[&str] = &[
     "'; DROP TABLE users; --",
     "\u{10ffff}\u{fffd}",
 ];
+/// Where linked identities are, the first ones more often.
+const LINKED: [ProviderType; 2] = [ProviderType::Google, ProviderType::Facebook];
 /// No spaces: Cognito's group names cannot have any.
 const ODD_GROUPS: &[&str] = &[
     "admins",
@@ -100,6 +103,12 @@ pub struct Population {
     /// How many users carry all 50 custom attributes, 46 of them with 2,048
     /// characters.
     pub heavy_users: usize,
+    /// How many in a hundred of those with a profile of their own are linked
+    /// to identities of Google, Facebook or both, too. Filling a pool then
+    /// creates these providers.
+    pub linked_percent: u64,
+    /// How many in a hundred get codes by text message; the pool allows it.
+    pub sms_mfa_percent: u64,
     /// Whether people sign in with their e-mail address.
     pub email_sign_in: bool,
 }
@@ -114,6 +123,8 @@ impl Population {
             groups_per_user: groups.min(3),
             odd_percent: 4,
             heavy_users: (users / 1000).min(5),
+            linked_percent: 0,
+            sms_mfa_percent: 0,
             email_sign_in: true,
         }
     }
@@ -132,6 +143,11 @@ impl Population {
     pub fn pool_config(&self, name: &str) -> PoolConfig {
         let base =
             if self.email_sign_in { PoolConfig::with_email_sign_in(name) } else { PoolConfig::named(name) };
+        let base = if self.sms_mfa_percent > 0 {
+            PoolConfig { mfa: MfaMode::Optional, sms_mfa: true, ..base }
+        } else {
+            base
+        };
         let config = base
             .attribute(SchemaAttribute::string("tenant", 1, 64).immutable())
             .attribute(SchemaAttribute::number("level", 0, 1_000_000));
@@ -185,6 +201,11 @@ impl Population {
             }
         }
         admin.add_groups(pool, groups)?;
+        if self.linked_percent > 0 {
+            for kind in LINKED {
+                admin.create_identity_provider(pool, IdentityProvider::social(kind))?;
+            }
+        }
         let users = (0..self.users).map(|i| self.user(i, pool, &names, now, &mut rng));
         // Made one by one as they are added: a million need not exist twice.
         admin.add_users(pool, users)?;
@@ -222,6 +243,7 @@ impl Population {
                 .with("phone_number", format!("+4915{:09}", i % 1_000_000_000))
                 .with("phone_number_verified", "false");
         }
+        user = self.with_more(user, i, rng);
         let updated = user.modified / 1000;
         user = user
             .with("name", format!("{given} {family}"))
@@ -250,6 +272,28 @@ impl Population {
             if !user.groups.contains(group) {
                 user.groups.push(group.clone());
             }
+        }
+        user
+    }
+
+    /// Adds links and second factors, where they are asked for.
+    fn with_more(&self, mut user: UserRecord, i: usize, rng: &mut Rng) -> UserRecord {
+        if user.status == UserStatus::ExternalProvider {
+            return user;
+        }
+        // Nothing is drawn for what is off: other populations stay as they are.
+        if self.linked_percent > 0 && rng.below(100) < self.linked_percent {
+            let count = 1 + rng.index(LINKED.len());
+            for kind in LINKED.into_iter().take(count) {
+                user = user.linked(kind.name(), kind, &format!("2{:020}", i as u64));
+            }
+        }
+        if self.sms_mfa_percent > 0 && rng.below(100) < self.sms_mfa_percent {
+            user.attributes.retain(|(name, _)| !name.starts_with("phone_number"));
+            user = user
+                .with("phone_number", format!("+4915{:09}", i % 1_000_000_000))
+                .with("phone_number_verified", "true")
+                .with_sms_mfa();
         }
         user
     }

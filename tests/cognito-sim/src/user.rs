@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::json::{write_escaped, write_str};
 use crate::mfa::UserMfa;
+use crate::provider::{Identity, ProviderType};
 use crate::schema::Schema;
 use crate::time::{Millis, write_seconds};
 
@@ -117,6 +118,17 @@ impl UserRecord {
     pub fn with_sms_mfa(mut self) -> Self {
         self.mfa.sms = true;
         self
+    }
+
+    /// The same linked to one more identity, as `AdminLinkProviderForUser`
+    /// would have done it when the user was created.
+    #[must_use]
+    pub fn linked(self, provider: &str, provider_type: ProviderType, id: &str) -> Self {
+        let before = self.attribute("identities").map(str::to_owned);
+        let value = Identity::linked(provider, provider_type, id, self.created).append(before.as_deref());
+        let mut user = self;
+        user.attributes.retain(|(name, _)| name != "identities");
+        user.with("identities", value)
     }
 
     /// The value of an attribute.

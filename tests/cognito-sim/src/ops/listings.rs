@@ -34,12 +34,12 @@ pub(super) fn max_results(limit: Option<i64>) -> Result<usize, ServiceError> {
     }
 }
 
-fn start(seal: Seal, token: Option<&String>, now: u64) -> Result<Position, ServiceError> {
+pub(super) fn start(seal: Seal, token: Option<&String>, now: u64) -> Result<Position, ServiceError> {
     token.map_or(Ok(START), |token| seal.open(token, now))
 }
 
 /// Ends an answer: `],"…Token":"…"}`, or just `]}`.
-fn close(mut out: Vec<u8>, page: &Page, member: &str, seal: Seal, now: u64) -> Vec<u8> {
+pub(super) fn close(mut out: Vec<u8>, page: &Page, member: &str, seal: Seal, now: u64) -> Vec<u8> {
     out.push(b']');
     if let Some(next) = page.next {
         out.extend_from_slice(b",\"");

@@ -6,6 +6,7 @@ mod listings;
 mod mfa;
 mod passwords;
 mod pools;
+mod providers;
 mod users;
 
 use serde::Deserialize;
@@ -47,6 +48,10 @@ pub(crate) fn run(state: &mut State, operation: Operation, body: &[u8]) -> Answe
         Operation::AdminResetUserPassword => passwords::reset(state, body),
         Operation::GetProvisionedLimit => limits::get(state, body),
         Operation::AdminSetUserMFAPreference => mfa::set_preference(state, body),
+        Operation::ListIdentityProviders => providers::list(state, body),
+        Operation::DescribeIdentityProvider => providers::describe(state, body),
+        Operation::CreateIdentityProvider => providers::create(state, body),
+        Operation::AdminLinkProviderForUser => providers::link(state, body),
     }
 }
 

@@ -9,5 +9,6 @@ mod mfa;
 mod passwords;
 mod people;
 mod pools;
+mod providers;
 mod quotas;
 mod users;

@@ -80,3 +80,47 @@ fn plain_people_have_nothing_odd() {
         && user.status == UserStatus::Confirmed
         && user.attribute("email_verified") == Some("true")));
 }
+
+#[test]
+fn links_and_second_factors_are_there_when_asked_for() {
+    let plain = Population::plain(300, 3, 8);
+    assert!(
+        fill(&plain).2.users.values().all(|user| !user.mfa.sms && user.attribute("identities").is_none())
+    );
+    let people = Population { linked_percent: 30, sms_mfa_percent: 30, ..plain };
+    let (cognito, pool, truth) = fill(&people);
+    let count = |wanted: &dyn Fn(&cognito_sim::UserRecord) -> bool| {
+        truth.users.values().filter(|user| wanted(user)).count()
+    };
+    assert!((50..130).contains(&count(&|user| user.mfa.sms)));
+    assert!(
+        truth
+            .users
+            .values()
+            .all(|user| { !user.mfa.sms || user.attribute("phone_number_verified") == Some("true") })
+    );
+    let links = |user: &cognito_sim::UserRecord| {
+        user.attribute("identities").map_or(0, |value| value.matches("\"primary\":false").count())
+    };
+    assert!(count(&|user| links(user) == 1) > 10 && count(&|user| links(user) == 2) > 10);
+    let providers = cognito.admin(NOW, |admin| admin.identity_providers(&pool)).expect("a pool");
+    assert_eq!(
+        providers.iter().map(|provider| provider.name.as_str()).collect::<Vec<_>>(),
+        ["Google", "Facebook"]
+    );
+    let sim = Sim { cognito, pool };
+    let config = sim.ok("GetUserPoolMfaConfig", serde_json::json!({}));
+    assert_eq!(config["MfaConfiguration"], "OPTIONAL");
+    assert!(config.get("SmsMfaConfiguration").is_some());
+}
+
+#[test]
+fn nobody_odd_is_linked_who_comes_from_a_provider() {
+    let people = Population { linked_percent: 100, sms_mfa_percent: 100, ..Population::odd(300, 3, 9) };
+    let (_, _, truth) = fill(&people);
+    for user in truth.users.values() {
+        let primary = user.attribute("identities").is_some_and(|value| value.contains(r#""primary":"true""#));
+        assert_eq!(user.status == UserStatus::ExternalProvider, primary);
+        assert_eq!(user.mfa.sms, !primary);
+    }
+}
