@@ -252,4 +252,14 @@ impl<'a> Admin<'a> {
     pub fn identity_providers(&self, pool: &str) -> Result<Vec<IdentityProvider>, ServiceError> {
         Ok(self.state.pool(pool)?.providers.clone())
     }
+
+    /// The ids of the import jobs ever made in a pool, the oldest first.
+    pub fn import_jobs(&self, pool: &str) -> Result<Vec<String>, ServiceError> {
+        Ok(self.state.pool(pool)?.jobs.iter().map(|job| job.id.clone()).collect())
+    }
+
+    /// What an import job wrote into its log in CloudWatch, line by line.
+    pub fn import_log(&self, pool: &str, job: &str) -> Result<Vec<String>, ServiceError> {
+        Ok(self.state.pool(pool)?.job(job)?.log())
+    }
 }

@@ -1,9 +1,10 @@
 //! The simulated service.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::admin::Admin;
 use crate::config::Config;
+use crate::imports::UploadOutcome;
 use crate::meter::MeterReport;
 use crate::outcome::Outcome;
 use crate::state::{CallInfo, State};
@@ -32,10 +33,49 @@ impl Cognito {
 
     /// One request that arrives at this moment of the configured clock.
     pub fn call_now(&self, operation: &str, body: &[u8]) -> Outcome {
+        self.call_at(operation, body, None)
+    }
+
+    /// The same, through the server at this address.
+    pub(crate) fn call_at(&self, operation: &str, body: &[u8], endpoint: Option<&Arc<str>>) -> Outcome {
         let mut state = self.state();
+        state.endpoint = endpoint.cloned();
         // Under the lock: arrivals are metered in the order of their times.
         let now = state.config.clock.now();
-        state.call(operation, body, now)
+        let outcome = state.call(operation, body, now);
+        state.endpoint = None;
+        outcome
+    }
+
+    /// Puts a file of users to import to a pre-signed URL, and answers the
+    /// HTTP status: 200; 403 when the URL is expired or not signed by this
+    /// service, when the header `x-amz-server-side-encryption` is not exactly
+    /// `aws:kms`, or when the job was started already; 400 when the file is
+    /// too large. 0 stands for a connection that dropped.
+    pub fn upload(&self, url: &str, encryption_header: Option<&str>, body: &[u8], now: Millis) -> u16 {
+        self.try_upload(url, encryption_header, body, now).status.unwrap_or(0)
+    }
+
+    /// The same, with how long it takes.
+    pub fn try_upload(
+        &self,
+        url: &str,
+        encryption_header: Option<&str>,
+        body: &[u8],
+        now: Millis,
+    ) -> UploadOutcome {
+        self.state().upload(url, encryption_header, body, now)
+    }
+
+    pub(crate) fn upload_now(
+        &self,
+        url: &str,
+        encryption_header: Option<&str>,
+        body: &[u8],
+    ) -> UploadOutcome {
+        let mut state = self.state();
+        let now = state.config.clock.now();
+        state.upload(url, encryption_header, body, now)
     }
 
     /// Looks at and changes pools directly, past quotas, faults and billing.

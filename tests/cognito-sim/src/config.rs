@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::fault::Faults;
+use crate::imports::ImportBehaviour;
 use crate::quota::Quotas;
 use crate::time::Millis;
 
@@ -92,6 +93,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// How listings behave.
     pub listing: ListingBehaviour,
+    /// How import jobs behave.
+    pub imports: ImportBehaviour,
     /// What goes wrong.
     pub faults: Faults,
     /// What `GetProvisionedLimit` answers.
@@ -108,6 +111,7 @@ impl Default for Config {
             region: "us-east-1".to_owned(),
             quotas: Quotas::documented(),
             listing: ListingBehaviour::default(),
+            imports: ImportBehaviour::default(),
             faults: Faults::default(),
             provisioned_limits: ProvisionedLimits::Available,
             clock: Clock::System,

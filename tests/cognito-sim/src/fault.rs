@@ -73,18 +73,33 @@ pub struct Faults {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Scripted {
-    operation: Option<Operation>,
+    target: Target,
     skip: u32,
     times: u32,
     fault: Fault,
 }
 
+/// What a scripted fault waits for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Target {
+    Any,
+    Operation(Operation),
+    Upload,
+}
+
 impl Faults {
     /// Lets a fault strike the next `times` calls of an operation (`None`: of
-    /// any), after letting `skip` of them pass. The oldest entry that matches
-    /// a call wins.
+    /// any, uploads included), after letting `skip` of them pass. The oldest
+    /// entry that matches a call wins.
     pub fn script(&mut self, operation: Option<Operation>, skip: u32, times: u32, fault: Fault) {
-        self.script.push_back(Scripted { operation, skip, times, fault });
+        let target = operation.map_or(Target::Any, Target::Operation);
+        self.script.push_back(Scripted { target, skip, times, fault });
+    }
+
+    /// The same for uploads of files to import. What throttles a call makes
+    /// an upload "slow down": 503, as `Unavailable` does.
+    pub fn script_upload(&mut self, skip: u32, times: u32, fault: Fault) {
+        self.script.push_back(Scripted { target: Target::Upload, skip, times, fault });
     }
 
     /// Scripted faults that have not struck yet.
@@ -94,17 +109,26 @@ impl Faults {
 
     /// Decides the fate of one call: what strikes it, and how long it takes.
     pub(crate) fn strike(&mut self, operation: Operation, rng: &mut Rng) -> (Option<Fault>, u64) {
+        self.strike_at(Target::Operation(operation), rng)
+    }
+
+    /// Decides the fate of one upload.
+    pub(crate) fn strike_upload(&mut self, rng: &mut Rng) -> (Option<Fault>, u64) {
+        self.strike_at(Target::Upload, rng)
+    }
+
+    fn strike_at(&mut self, target: Target, rng: &mut Rng) -> (Option<Fault>, u64) {
         let Latency { min, max } = self.latency;
         let latency = if max > min { min + rng.below(max - min + 1) } else { min };
-        match self.scripted(operation).or_else(|| self.random(rng)) {
+        match self.scripted(target).or_else(|| self.random(rng)) {
             Some(Fault::Delay(more)) => (None, latency + more),
             fault => (fault, latency),
         }
     }
 
-    fn scripted(&mut self, operation: Operation) -> Option<Fault> {
+    fn scripted(&mut self, target: Target) -> Option<Fault> {
         let position =
-            self.script.iter().position(|entry| entry.operation.is_none_or(|wanted| wanted == operation))?;
+            self.script.iter().position(|entry| entry.target == Target::Any || entry.target == target)?;
         let entry = self.script.get_mut(position)?;
         if entry.skip > 0 {
             entry.skip -= 1;

@@ -1,4 +1,5 @@
-//! The protocol over HTTP/1.1: `POST /`, the operation in a header. `GET /meter` is for who judges.
+//! The protocol over HTTP/1.1: `POST /`, the operation in a header. `PUT` takes
+//! files to import. `GET /meter` is for who judges.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::cognito::Cognito;
 use crate::error::ServiceError;
+use crate::imports::MAX_UPLOAD;
 use crate::outcome::{Outcome, Reply};
 
 const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
@@ -55,11 +57,17 @@ impl Server {
 pub fn serve(cognito: Arc<Cognito>, listener: TcpListener) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let accepting = tokio::spawn(accept(cognito, listener, stopped));
+    let endpoint = format!("http://{address}").into();
+    let accepting = tokio::spawn(accept(cognito, endpoint, listener, stopped));
     Ok(Server { address, stop, accepting })
 }
 
-async fn accept(cognito: Arc<Cognito>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    cognito: Arc<Cognito>,
+    endpoint: Arc<str>,
+    listener: TcpListener,
+    mut stopped: watch::Receiver<bool>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -67,7 +75,8 @@ async fn accept(cognito: Arc<Cognito>, listener: TcpListener, mut stopped: watch
         };
         match accepted {
             Ok((stream, _)) => {
-                tokio::spawn(connection(Arc::clone(&cognito), stream, stopped.clone()));
+                let (cognito, endpoint) = (Arc::clone(&cognito), Arc::clone(&endpoint));
+                tokio::spawn(connection(cognito, endpoint, stream, stopped.clone()));
             }
             // Out of file handles, most likely: wait for some to come back.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -82,10 +91,15 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn connection(cognito: Arc<Cognito>, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    cognito: Arc<Cognito>,
+    endpoint: Arc<str>,
+    stream: TcpStream,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Answers are small: waiting to fill a packet would only add latency.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| handle(Arc::clone(&cognito), request));
+    let service = service_fn(|request| handle(Arc::clone(&cognito), Arc::clone(&endpoint), request));
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
@@ -103,6 +117,7 @@ struct DroppedOnPurpose;
 
 async fn handle(
     cognito: Arc<Cognito>,
+    endpoint: Arc<str>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, DroppedOnPurpose> {
     if request.method() == Method::GET && request.uri().path() == "/meter" {
@@ -110,14 +125,53 @@ async fn handle(
         let meter = serde_json::to_vec(&cognito.meter()).unwrap_or_default();
         return respond(Reply::Answer(meter));
     }
+    if request.method() == Method::PUT {
+        return upload(&cognito, &endpoint, request).await;
+    }
     let outcome = match read(request).await {
-        Ok((operation, body)) => cognito.call_now(&operation, &body),
+        Ok((operation, body)) => cognito.call_at(&operation, &body, Some(&endpoint)),
         Err(error) => Outcome { reply: Reply::Error(error), latency: 0 },
     };
     if outcome.latency > 0 {
         tokio::time::sleep(Duration::from_millis(outcome.latency)).await;
     }
     respond(outcome.reply)
+}
+
+/// A file to import, put to a pre-signed URL.
+async fn upload(
+    cognito: &Cognito,
+    endpoint: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, DroppedOnPurpose> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let url = format!("{endpoint}{path}");
+    let headers = request.headers();
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return Ok(uploaded(411));
+    }
+    let encryption = headers.get("x-amz-server-side-encryption").cloned();
+    let Ok(body) = Limited::new(request.into_body(), MAX_UPLOAD).collect().await else {
+        return Ok(uploaded(400));
+    };
+    let encryption = encryption.as_ref().and_then(|value| value.to_str().ok());
+    let outcome = cognito.upload_now(&url, encryption, &body.to_bytes());
+    if outcome.latency > 0 {
+        tokio::time::sleep(Duration::from_millis(outcome.latency)).await;
+    }
+    outcome.status.map(uploaded).ok_or(DroppedOnPurpose)
+}
+
+fn uploaded(status: u16) -> Response<Full<Bytes>> {
+    let body = match status {
+        200 => Bytes::new(),
+        403 => Bytes::from_static(b"<Error><Code>AccessDenied</Code></Error>"),
+        _ => Bytes::from_static(b"<Error></Error>"),
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
 }
 
 /// The operation and the body of a request.

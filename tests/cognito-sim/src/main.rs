@@ -46,6 +46,9 @@ struct Arguments {
     /// Sets the quota of a category.
     #[arg(long, value_name = "CATEGORY=RPS", value_parser = quota)]
     quota: Vec<(Category, u32)>,
+    /// How many rows of a CSV file an import job gets through in a second.
+    #[arg(long, value_name = "ROWS")]
+    import_rows_per_second: Option<u32>,
     /// The filled pool's id.
     #[arg(long)]
     pool_id: Option<String>,
@@ -100,6 +103,9 @@ fn config(arguments: &Arguments) -> Config {
     config.quotas =
         arguments.quota.iter().fold(quotas, |quotas, &(category, rps)| quotas.with(category, rps));
     config.faults.latency = Latency::fixed(arguments.latency_ms);
+    if let Some(rows) = arguments.import_rows_per_second {
+        config.imports.rows_per_second = rows;
+    }
     config
 }
 

@@ -25,6 +25,7 @@ static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static PROVIDER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^[^_\p{Z}][\p{L}\p{M}\p{S}\p{N}\p{P}][^_\p{Z}]+$").ok());
 static IDP_IDENTIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\w\s+=.@-]+$").ok());
+static IMPORT_JOB_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^import-[0-9a-zA-Z-]+$").ok());
 static PHONE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\+[1-9][0-9]{1,14}$").ok());
 
 fn matches(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
@@ -86,6 +87,18 @@ pub(crate) fn pool_name(text: &str) -> Result<(), ServiceError> {
     pattern("poolName", matches(&POOL_NAME, text), r"[\w\s+=,.@-]+")
 }
 
+/// Checks an import job's name: the same characters as a pool's.
+pub(crate) fn import_job_name(text: &str) -> Result<(), ServiceError> {
+    length("jobName", text, 1, 128)?;
+    pattern("jobName", matches(&POOL_NAME, text), r"[\w\s+=,.@-]+")
+}
+
+/// Checks an import job's id.
+pub(crate) fn import_job_id(text: &str) -> Result<(), ServiceError> {
+    length("jobId", text, 1, 55)?;
+    pattern("jobId", matches(&IMPORT_JOB_ID, text), "import-[0-9a-zA-Z-]+")
+}
+
 /// Checks the name of a new identity provider.
 pub(crate) fn provider_name(text: &str) -> Result<(), ServiceError> {
     length("providerName", text, 3, 32)?;
@@ -122,7 +135,7 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let patterns = [&NAME, &POOL_ID, &POOL_NAME, &ROLE_ARN, &EMAIL, &PHONE];
-        for pattern in patterns.into_iter().chain([&PROVIDER, &IDP_IDENTIFIER]) {
+        for pattern in patterns.into_iter().chain([&PROVIDER, &IDP_IDENTIFIER, &IMPORT_JOB_ID]) {
             assert!(pattern.is_some());
         }
     }

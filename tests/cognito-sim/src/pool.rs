@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::ServiceError;
 use crate::group::{Group, GroupRecord};
+use crate::imports::Job;
 use crate::lag::{Lag, Leaves, When};
 use crate::pool_config::PoolConfig;
 use crate::provider::{self, IdentityProvider, MAX_PROVIDERS};
@@ -46,6 +47,8 @@ pub(crate) struct Pool {
     pub(crate) group_order: BTreeSet<(u64, u32)>,
     pub(crate) lag: Lag,
     pub(crate) providers: Vec<IdentityProvider>,
+    /// Import jobs, the oldest first.
+    pub(crate) jobs: Vec<Job>,
     /// The `sub` of every user that became a billed monthly active user.
     pub(crate) billed: HashSet<Box<str>>,
 }
@@ -79,6 +82,7 @@ impl Pool {
             group_order: BTreeSet::new(),
             lag: Lag::default(),
             providers: Vec::new(),
+            jobs: Vec::new(),
             billed: HashSet::new(),
         })
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -48,6 +49,8 @@ pub(crate) struct State {
     pub(crate) chance: Rng,
     pub(crate) now: Millis,
     pub(crate) hook: Option<Hook>,
+    /// Where the server listens that passes this call on.
+    pub(crate) endpoint: Option<Arc<str>>,
     calls: u64,
 }
 
@@ -78,6 +81,7 @@ impl State {
             writes: UserWrites::default(),
             now: 0,
             hook: None,
+            endpoint: None,
             calls: 0,
         }
     }
@@ -86,7 +90,11 @@ impl State {
     /// the lock that lets them in.
     pub(crate) fn advance(&mut self, now: Millis) -> Millis {
         self.now = self.now.max(now);
-        self.now
+        let When { now, lag } = self.when();
+        for pool in self.pools.values_mut() {
+            pool.run_jobs(now, lag);
+        }
+        now
     }
 
     pub(crate) fn when(&self) -> When {
@@ -183,12 +191,18 @@ impl State {
     }
 
     fn new_pool_id(&mut self) -> String {
+        let letters = self.letters(9);
+        format!("{}_{letters}", self.config.region)
+    }
+
+    pub(crate) fn new_job_id(&mut self) -> String {
+        let letters = self.letters(10);
+        format!("import-{letters}")
+    }
+
+    fn letters(&mut self, count: usize) -> String {
         const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let mut id = format!("{}_", self.config.region);
-        for _ in 0..9 {
-            id.push(char::from(LETTERS[self.ids.index(LETTERS.len())]));
-        }
-        id
+        (0..count).map(|_| char::from(LETTERS[self.ids.index(LETTERS.len())])).collect()
     }
 
     pub(crate) fn pool(&self, id: &str) -> Result<&Pool, ServiceError> {

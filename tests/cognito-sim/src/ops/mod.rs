@@ -1,13 +1,14 @@
 //! The operations, one file per kind of resource.
 
 mod groups;
+mod import_jobs;
 mod limits;
 mod listings;
 mod mfa;
 mod passwords;
 mod pools;
 mod providers;
-mod users;
+pub(crate) mod users;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +48,12 @@ pub(crate) fn run(state: &mut State, operation: Operation, body: &[u8]) -> Answe
         Operation::AdminSetUserPassword => passwords::set(state, body),
         Operation::AdminResetUserPassword => passwords::reset(state, body),
         Operation::GetProvisionedLimit => limits::get(state, body),
+        Operation::GetCSVHeader => import_jobs::csv_header(state, body),
+        Operation::DescribeUserImportJob => import_jobs::describe(state, body),
+        Operation::ListUserImportJobs => import_jobs::list(state, body),
+        Operation::CreateUserImportJob => import_jobs::create(state, body),
+        Operation::StartUserImportJob => import_jobs::start(state, body),
+        Operation::StopUserImportJob => import_jobs::stop(state, body),
         Operation::AdminSetUserMFAPreference => mfa::set_preference(state, body),
         Operation::ListIdentityProviders => providers::list(state, body),
         Operation::DescribeIdentityProvider => providers::describe(state, body),

@@ -12,7 +12,7 @@ use crate::pool::Pool;
 use crate::state::State;
 use crate::user::{UserRecord, UserStatus};
 
-type Attributes = Vec<(String, String)>;
+pub(crate) type Attributes = Vec<(String, String)>;
 
 pub(super) fn get(state: &mut State, body: &[u8]) -> Answer {
     let request: UserRequest = parse(body)?;
@@ -177,7 +177,7 @@ pub(super) fn create(state: &mut State, body: &[u8]) -> Answer {
 
 /// In pools where people sign in with an address, the name given is that
 /// address, and the user's real name is made by the service (`None`).
-fn sign_in_name(
+pub(crate) fn sign_in_name(
     pool: &Pool,
     name: String,
     attributes: &mut Attributes,
@@ -231,7 +231,7 @@ fn sign_in_name(
 }
 
 /// The verified aliases asked for that other users hold.
-fn taken_aliases(pool: &Pool, attributes: &Attributes) -> Attributes {
+pub(crate) fn taken_aliases(pool: &Pool, attributes: &Attributes) -> Attributes {
     pool.config
         .alias_attributes
         .iter()
@@ -280,7 +280,7 @@ fn created(pool: &Pool, number: u32) -> Answer {
     Ok(out)
 }
 
-fn value<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
     attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
@@ -288,10 +288,10 @@ fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-fn username_exists() -> ServiceError {
+pub(crate) fn username_exists() -> ServiceError {
     ServiceError::new("UsernameExistsException", "User account already exists")
 }
 
-fn alias_exists(address: &str) -> ServiceError {
+pub(crate) fn alias_exists(address: &str) -> ServiceError {
     ServiceError::new("AliasExistsException", format!("An account with the given {address} already exists."))
 }

@@ -112,3 +112,34 @@ fn a_hook_sees_each_call_and_may_change_the_pool() {
     sim.cognito.clear_on_call();
     assert_eq!(sim.names("ListUsers", &json!({})), ["h0", "h1"]);
 }
+
+#[test]
+fn an_upload_may_be_lost_or_only_its_answer() {
+    let sim = Sim::named();
+    let role = "arn:aws:iam::123456789012:role/import";
+    let job = sim.ok("CreateUserImportJob", json!({"JobName": "a", "CloudWatchLogsRoleArn": role}));
+    let job = &job["UserImportJob"];
+    let url = job["PreSignedUrl"].as_str().expect("text");
+    let start = || sim.at(NOW, "StartUserImportJob", json!({"JobId": job["JobId"]}));
+    sim.cognito.configure(|config| {
+        config.faults.latency = Latency::fixed(7);
+        config.faults.script_upload(0, 1, Fault::DropBefore);
+        config.faults.script_upload(0, 1, Fault::Throttle);
+        config.faults.script_upload(0, 1, Fault::Delay(100));
+        config.faults.script_upload(0, 1, Fault::DropAfter);
+    });
+    let upload = |file: &[u8]| sim.cognito.try_upload(url, Some("aws:kms"), file, NOW);
+    assert_eq!((upload(b"x").status, upload(b"x").status), (None, Some(503)));
+    assert!(start().is_err(), "nothing arrived");
+    let slow = upload(b"x");
+    assert_eq!((slow.status, slow.latency), (Some(200), 107));
+    assert_eq!(upload(b"y").status, None);
+    assert!(start().is_ok());
+    // Calls do not use up what waits for uploads, and the other way round.
+    sim.cognito.configure(|config| config.faults.script_upload(0, 1, Fault::DropBefore));
+    script(&sim, Some(Operation::ListUsers), 0, 1, Fault::DropBefore);
+    sim.ok("ListGroups", json!({}));
+    assert_eq!(sim.cognito.configure(|config| config.faults.scripted_left()), 2);
+    assert_eq!(sim.cognito.upload(url, Some("aws:kms"), b"x", NOW), 0);
+    assert_eq!(sim.cognito.configure(|config| config.faults.scripted_left()), 1);
+}

@@ -122,3 +122,86 @@ fn a_server_shuts_down() {
     assert!(client.call("ListUsers", &body).is_err());
     assert!(TcpStream::connect(address).is_err());
 }
+
+/// A job made through the server: its id, and where its file goes.
+fn import_job(client: &mut Client, body: &str) -> (String, String) {
+    let request = body
+        .replace('}', r#","JobName":"a","CloudWatchLogsRoleArn":"arn:aws:iam::123456789012:role/import"}"#);
+    let (_, answer) = client.call("CreateUserImportJob", &request).expect("an answer");
+    let job: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let text = |member: &str| job["UserImportJob"][member].as_str().expect("text").to_owned();
+    (text("JobId"), text("PreSignedUrl"))
+}
+
+fn put(client: &mut Client, path: &str, header: &str, file: &str) -> io::Result<String> {
+    let head = format!("PUT {path} HTTP/1.1\r\nx-amz-server-side-encryption: {header}");
+    client.send(&head, file).map(|(head, _)| head.lines().next().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_file_is_put_to_the_server_that_made_the_url() {
+    let (_runtime, cognito, body, server) = start();
+    let mut client = Client::new(server.local_addr());
+    let (job, url) = import_job(&mut client, &body);
+    let path = url.strip_prefix(&server.endpoint()).expect("its own address").to_owned();
+    let start = body.replace('}', &format!(r#","JobId":"{job}"}}"#));
+    for (path, header, status) in [
+        ("/", "aws:kms", "HTTP/1.1 403 Forbidden"),
+        (path.as_str(), "AES256", "HTTP/1.1 403 Forbidden"),
+        (path.as_str(), "aws:kms", "HTTP/1.1 200 OK"),
+    ] {
+        assert_eq!(put(&mut client, path, header, "x").expect("an answer"), status);
+    }
+    let (head, _) = client.call("StartUserImportJob", &start).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200"));
+    assert_eq!(cognito.meter().calls(cognito_sim::Operation::CreateUserImportJob), 1);
+}
+
+#[test]
+fn a_file_says_how_long_it_is() {
+    let (_runtime, _, body, server) = start();
+    let mut client = Client::new(server.local_addr());
+    let (_, url) = import_job(&mut client, &body);
+    let path = url.strip_prefix(&server.endpoint()).expect("its own address").to_owned();
+    let mut stream = client.0;
+    write!(stream, "PUT {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        .expect("sent");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 411");
+}
+
+#[test]
+fn a_file_may_have_a_hundred_megabytes() {
+    let (_runtime, _, body, server) = start();
+    let mut client = Client::new(server.local_addr());
+    let (_, url) = import_job(&mut client, &body);
+    let path = url.strip_prefix(&server.endpoint()).expect("its own address").to_owned();
+    // The job will say that it is too large; taking it is another matter.
+    let file = "x".repeat(100_000_001);
+    assert_eq!(put(&mut client, &path, "aws:kms", &file).expect("an answer"), "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn uploads_have_faults_too() {
+    let (_runtime, cognito, body, server) = start();
+    let mut client = Client::new(server.local_addr());
+    let (_, url) = import_job(&mut client, &body);
+    let path = url.strip_prefix(&server.endpoint()).expect("its own address").to_owned();
+    cognito.configure(|config| {
+        config.faults.script_upload(0, 1, Fault::InternalError);
+        config.faults.script_upload(0, 1, Fault::Unavailable);
+        config.faults.script_upload(0, 1, Fault::DropBefore);
+    });
+    assert_eq!(
+        put(&mut client, &path, "aws:kms", "x").expect("an answer"),
+        "HTTP/1.1 500 Internal Server Error"
+    );
+    assert_eq!(
+        put(&mut client, &path, "aws:kms", "x").expect("an answer"),
+        "HTTP/1.1 503 Service Unavailable"
+    );
+    assert!(put(&mut client, &path, "aws:kms", "x").is_err(), "the connection is dropped");
+    let mut client = Client::new(server.local_addr());
+    assert_eq!(put(&mut client, &path, "aws:kms", "x").expect("an answer"), "HTTP/1.1 200 OK");
+}

@@ -4,6 +4,7 @@ mod faults;
 mod groups;
 mod harness;
 mod http;
+mod imports;
 mod listing;
 mod mfa;
 mod passwords;
