@@ -9,7 +9,7 @@ use cognito_profiles::export::ShrinkGuard;
 use cognito_profiles::model::PoolId;
 use cognito_profiles::pacing::{Category, Rates};
 
-use crate::backup_url::BackupUrl;
+use crate::backup_url::{BackupUrl, StateUrl};
 use std::path::PathBuf;
 
 /// Back up Amazon Cognito user pools, and restore them into new ones.
@@ -56,6 +56,16 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub backup: BackupUrl,
+    /// The AWS profile to read the backup's table with, if the pool's account is another
+    ///
+    /// Its Region is the profile's, or that of AWS_REGION.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    pub source_profile: Option<String>,
+    /// A file to keep account of imports in, instead of the backup: sqlite:PATH
+    ///
+    /// For a table that may only be read.
+    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    pub import_state: Option<StateUrl>,
     /// Print one JSON object a line; the last is the summary
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
@@ -68,6 +78,8 @@ pub struct Global {
 pub enum Command {
     Export(ExportArgs),
     Import(ImportArgs),
+    Report(ReportArgs),
+    Map(MapArgs),
     /// List the runs in the backup, newest last
     Runs,
     Show(ShowArgs),
@@ -84,6 +96,8 @@ impl Command {
         match self {
             Self::Export(_) => "export",
             Self::Import(_) => "import",
+            Self::Report(_) => "report",
+            Self::Map(_) => "map",
             Self::Runs => "runs",
             Self::Show(_) => "show",
             Self::Diff(_) => "diff",
@@ -148,6 +162,8 @@ pub struct ExportArgs {
 #[command(after_long_help = "Examples:
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --plan
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --as-of 2026-11-22
+  cognito-profiles import --user-pool-id eu-west-1_NewPool01 --create-with import-job \\
+    --logs-role-arn arn:aws:iam::111122223333:role/cognito-import-logs
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --backup dynamodb:cognito-profiles-backup
   cognito-profiles import --user-pool-id eu-west-1_NewPool01 --old-sub-attribute custom:old_sub --yes")]
 pub struct ImportArgs {
@@ -156,6 +172,18 @@ pub struct ImportArgs {
     pub user_pool_id: PoolId,
     #[command(flatten)]
     pub source: SourceArgs,
+    /// How users are created; import-job if --logs-role-arn is given, else admin-api
+    ///
+    /// admin-api: AdminCreateUser makes each user a billed monthly active user. import-job: CSV
+    /// import jobs bill nobody; users choose a new password when they next sign in.
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub create_with: Option<CreateWith>,
+    /// The role by which Cognito writes the logs of import jobs
+    #[arg(long, value_name = "ARN", value_parser = role_arn)]
+    pub logs_role_arn: Option<String>,
+    /// What becomes of users whom no row of an import job can carry
+    #[arg(long, value_name = "HOW", value_enum, default_value = "admin-api")]
+    pub without_row: WithoutRow,
     /// Only print what would be done
     #[arg(long, conflicts_with = "yes")]
     pub plan: bool,
@@ -184,6 +212,72 @@ pub struct SourceArgs {
     /// 2026-11-23T07:00:00Z or 2026-11-23T07:00:00+01:00.
     #[arg(long, value_name = "RUN|TIME")]
     pub as_of: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CreateWith {
+    /// One by one: each becomes a billed monthly active user
+    AdminApi,
+    /// By CSV import jobs, which bill nobody
+    ImportJob,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WithoutRow {
+    /// They are created one by one
+    AdminApi,
+    /// They are listed as not restored
+    List,
+}
+
+/// Tell how an import stands: what was restored, what was not and why, what differs
+///
+/// Without --import: the last one. It reads what the import wrote down, and asks Cognito nothing.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  cognito-profiles report
+  cognito-profiles report --backup dynamodb:cognito-profiles-backup --json")]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub which: WhichImport,
+}
+
+/// Print the map of old and new users
+///
+/// For applications that stored each user's `sub`. Users who were not restored are in it without
+/// a new one.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  cognito-profiles map --format csv --out map.csv
+  cognito-profiles map --format jsonl | jq -r '[.old_sub, .new_sub] | @tsv'")]
+pub struct MapArgs {
+    #[command(flatten)]
+    pub which: WhichImport,
+    /// How to write it; a table for people without this
+    #[arg(long)]
+    pub format: Option<MapFormat>,
+    /// The file to write, readable by its owner alone; else standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MapFormat {
+    /// A line each, after one with the names of the columns
+    Csv,
+    /// One object a line
+    Jsonl,
+}
+
+/// Which import.
+#[derive(Debug, Args)]
+pub struct WhichImport {
+    /// The import's id, or the beginning of it; else the last import
+    #[arg(long, value_name = "ID")]
+    pub import: Option<String>,
+    /// The last import into this pool
+    #[arg(long, value_name = "ID", value_parser = pool, conflicts_with = "import")]
+    pub user_pool_id: Option<PoolId>,
 }
 
 /// Look into the backup
@@ -333,6 +427,21 @@ fn rate(text: &str) -> Result<(Category, f64), String> {
     let category = name.parse::<Category>().map_err(|error| error.to_string())?;
     let rps = rps.parse().ok().filter(|rps: &f64| *rps > 0.0 && rps.is_finite());
     Ok((category, rps.ok_or("the rate is a number above 0, in requests per second")?))
+}
+
+fn role_arn(text: &str) -> Result<String, String> {
+    // `CloudWatchLogsRoleArn` (API reference, "CreateUserImportJob").
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", _, "iam", "", account, role]
+            if account.len() == 12
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && role.strip_prefix("role/").is_some_and(|name| !name.is_empty()) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("write it as arn:aws:iam::111122223333:role/NAME".to_owned()),
+    }
 }
 
 fn custom_attribute(text: &str) -> Result<String, String> {

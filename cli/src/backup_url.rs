@@ -22,6 +22,27 @@ impl fmt::Display for BackupUrl {
     }
 }
 
+/// Where imports are kept account of: a file, written `sqlite:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateUrl(PathBuf);
+
+impl StateUrl {
+    pub fn into_path(self) -> PathBuf {
+        self.0
+    }
+}
+
+impl FromStr for StateUrl {
+    type Err = NotABackupUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotABackupUrl> {
+        match text.parse()? {
+            BackupUrl::File(path) => Ok(Self(path)),
+            _ => Err(NotABackupUrl::NoPath),
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotABackupUrl {
     #[error("write a file's name after \"sqlite:\", such as sqlite:cognito-profiles.db")]

@@ -113,8 +113,11 @@ const fn name(stage: Stage) -> &'static str {
         Stage::Confirm => "Confirming who is gone",
         Stage::Plan => "Reading the backup",
         Stage::CreateGroups => "Creating groups",
+        Stage::ImportJobs => "Importing users",
         Stage::CreateUsers => "Creating users",
-        Stage::Updates => "Groups and disabling",
+        Stage::Match => "Matching users",
+        Stage::Finish => "Finishing users",
+        Stage::Updates => "Adding to groups",
         Stage::Compare => "Comparing field by field",
         Stage::Digests => "Recomputing digests",
     }

@@ -1,17 +1,16 @@
 //! What every command gets: where the backup is, where to write to, and word of Ctrl-C.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use cognito_profiles::adapters::dynamodb;
-use cognito_profiles::adapters::sqlite::SqliteStore;
-use cognito_profiles::ports::Backup;
 use tokio::sync::watch;
 
 use crate::args::Global;
-use crate::backup_url::BackupUrl;
+use crate::backup_url::{BackupUrl, StateUrl};
 use crate::bars::Bars;
 use crate::exit::{Failure, Status};
 use crate::output::Output;
+use crate::store::Store;
 
 /// Said when a command that continues where it stopped was interrupted.
 pub const CONTINUABLE: &str = "interrupted; run it again to continue";
@@ -21,6 +20,10 @@ pub const INTERRUPTED: &str = "interrupted";
 #[derive(Clone)]
 pub struct Context {
     pub backup: BackupUrl,
+    /// Whose credentials the backup is read with, if not those for the pool.
+    pub source_profile: Option<String>,
+    /// Where imports are kept account of, if not in the backup.
+    pub import_state: Option<PathBuf>,
     pub output: Arc<Output>,
     pub progress: Arc<Bars>,
     interrupted: watch::Receiver<bool>,
@@ -28,9 +31,11 @@ pub struct Context {
 
 impl Context {
     pub fn new(global: Global) -> Self {
-        let Global { backup, json, quiet } = global;
+        let Global { backup, source_profile, import_state, json, quiet } = global;
         Self {
             backup,
+            source_profile,
+            import_state: import_state.map(StateUrl::into_path),
             output: Arc::new(Output::new(json)),
             progress: Arc::new(Bars::new(!quiet && !json)),
             interrupted: listen_for_signals(),
@@ -59,18 +64,9 @@ impl Context {
     }
 
     /// The backup, to be read.
-    pub async fn read(&self) -> Result<Arc<dyn Backup>, Failure> {
-        match &self.backup {
-            BackupUrl::File(path) => Ok(Arc::new(SqliteStore::open_read_only(path)?)),
-            BackupUrl::Table(name) => open_table(name).await,
-        }
+    pub async fn read(&self) -> Result<Store, Failure> {
+        Store::read(self).await
     }
-}
-
-/// The backup in a table, to be read and restored from.
-pub async fn open_table(name: &str) -> Result<Arc<dyn Backup>, Failure> {
-    // On the heap: what loads the AWS settings is large, and is done once.
-    Ok(Box::pin(dynamodb::open_backup(name.to_owned())).await?)
 }
 
 /// The first signal is told to whoever waits; the second ends the process at once.

@@ -5,7 +5,6 @@ mod simulated;
 mod style;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::compare::What;
@@ -22,7 +21,8 @@ use crate::backup_url::BackupUrl;
 use crate::context::{Context, INTERRUPTED};
 use crate::differences::Counts;
 use crate::exit::{Ending, Failure, Status};
-use crate::import::{importer, show_plan};
+use crate::import::{importer, scratch, show_plan};
+use crate::store::Store;
 use crate::{diff, export, runs, text, verify};
 use outcome::Outcome;
 use simulated::{Account, FASTER};
@@ -79,8 +79,8 @@ impl<'a> Demo<'a> {
             None => Ok(Ending::new(Status::Complete)
                 .with("backup", self.context.backup.to_string())
                 .with("users", self.users)
-                .with("users_restored", report.users_created)
-                .with("users_not_restored", report.users_failed)
+                .with("users_restored", report.counts.users_created)
+                .with("users_not_restored", report.counts.users_failed)
                 .with("differences", report.differences.len())),
         }
     }
@@ -125,7 +125,7 @@ impl<'a> Demo<'a> {
         self.command(&format!("export --user-pool-id {}", self.account.pool))?;
         let second = self.export().await?;
         self.command("runs")?;
-        let backup = self.context.read().await?;
+        let backup = self.context.read().await?.backup;
         runs::list(self.context, &backup.runs(None).await?)?;
         self.command(&format!("diff {} {}", first.id, second.id))?;
         let found = self.diff(first, &second).await?;
@@ -136,7 +136,7 @@ impl<'a> Demo<'a> {
 
     /// Shows the first differences and counts them all. Returns how many users differ.
     async fn diff(&self, first: &Run, second: &Run) -> Result<Counts, Failure> {
-        let backup = self.context.read().await?;
+        let backup = self.context.read().await?.backup;
         let (first, second) =
             (Snapshot::of(backup.clone(), first.clone())?, Snapshot::of(backup, second.clone())?);
         let mut users = Counts::default();
@@ -170,14 +170,14 @@ impl<'a> Demo<'a> {
     async fn restore(&self, second: &Run, folder: &Path) -> Result<Report, Failure> {
         self.step(4, "Restore into a new pool")?;
         self.command(&format!("import --user-pool-id {}", self.account.new_pool))?;
-        let store = Arc::new(SqliteStore::open(&folder.join(FILE))?);
+        let store = Store::writing(SqliteStore::open(&folder.join(FILE))?);
         let connection = self.account.connect_new()?;
-        let importer = importer(self.context, &connection, store.clone())?;
+        let importer = importer(self.context, &connection, &store);
         let snapshot = importer.find_snapshot(None, None).await?;
         expect(snapshot.run.id == second.id, "another run than the last complete one would be restored")?;
         let prepared = importer.prepare(snapshot, ImportOptions::default()).await?;
         show_plan(&self.context.output, &prepared.plan)?;
-        let report = importer.import(prepared).await?;
+        let report = importer.import(prepared, &scratch()?).await?;
         store.close().await?;
         self.context.progress.settle();
         self.say(format_args!("Restored in {}.", duration(connection.seconds())))?;
@@ -187,10 +187,10 @@ impl<'a> Demo<'a> {
     async fn check(&self, second: &Run) -> Result<(), Failure> {
         self.step(5, "Verify: every digest in the backup, then every field in the new pool")?;
         self.command(&format!("verify --user-pool-id {}", self.account.new_pool))?;
-        let (backup, ending) = verify::check_backup(self.context).await?;
+        let (store, ending) = verify::check_backup(self.context).await?;
         expect(ending.error.is_none(), "the backup is damaged")?;
         let connection = self.account.connect_new()?;
-        let compared = verify::check_pool(self.context, backup, &connection, None, ending).await?;
+        let compared = verify::check_pool(self.context, &store, &connection, None, ending).await?;
         expect(compared.status == Status::Complete, "the new pool differs from the backup")?;
         let run = compared.fields.iter().find(|(name, _)| *name == "run_id");
         expect(run.is_some_and(|(_, run)| *run == second.id.as_str()), "it was compared with another run")
@@ -203,7 +203,7 @@ impl<'a> Demo<'a> {
             "\nWhat no API gives back: passwords and second factors (people choose a password with\n\
              \"forgot password\"), and each user's `sub`: the backup keeps the map of {} old and\n\
              new ones.",
-            text::number(report.mapped)
+            text::number(report.counts.users_created)
         ))
     }
 

@@ -14,7 +14,7 @@ use crate::exit::{Ending, Failure, Status};
 use crate::text;
 
 pub async fn run(context: &Context, args: DiffArgs) -> Result<Ending, Failure> {
-    let backup = context.read().await?;
+    let backup = context.read().await?.backup;
     context
         .interruptible(INTERRUPTED, async {
             let (first, second) = both(backup, &args).await?;

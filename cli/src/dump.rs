@@ -23,7 +23,7 @@ pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
     if context.output.is_json() && args.out.is_none() && args.format != Format::Jsonl {
         return Err(Failure::usage("with --json, name a file with --out, or take --format jsonl"));
     }
-    let backup = context.read().await?;
+    let backup = context.read().await?.backup;
     context
         .interruptible(INTERRUPTED, async {
             let source = &args.source;
@@ -132,7 +132,7 @@ async fn csv(snapshot: &Snapshot, sink: &mut Sink<'_>) -> Result<Totals, Failure
 }
 
 /// Where a dump goes.
-enum Sink<'a> {
+pub enum Sink<'a> {
     Stdout(&'a Output),
     /// Written beside the file it becomes once it is whole; it vanishes if that never happens.
     File {
@@ -142,7 +142,7 @@ enum Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn open(output: &'a Output, path: Option<&Path>, backup: &BackupUrl) -> Result<Self, Failure> {
+    pub fn open(output: &'a Output, path: Option<&Path>, backup: &BackupUrl) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::Stdout(output)) };
         if matches!(backup, BackupUrl::File(backup) if is_part_of(path, backup)) {
             return Err(Failure::usage("--out names the backup itself: name another file"));
@@ -156,7 +156,7 @@ impl<'a> Sink<'a> {
         Ok(Self::File { path: path.to_owned(), unfinished: BufWriter::new(unfinished) })
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    pub fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         match self {
             Self::Stdout(output) => output.with(write),
             Self::File { path, unfinished } => write(unfinished).map_err(|source| cannot_write(path, source)),
@@ -187,7 +187,7 @@ impl<'a> Sink<'a> {
     }
 
     /// The file is whole: gives it its name.
-    fn keep(self) -> Result<(), Failure> {
+    pub fn keep(self) -> Result<(), Failure> {
         let Self::File { path, unfinished } = self else { return Ok(()) };
         let kept = unfinished
             .into_inner()

@@ -1,72 +1,62 @@
 //! `import`: restore a run into a new pool.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use cognito_profiles::Error;
 use cognito_profiles::adapters::sqlite::SqliteStore;
-use cognito_profiles::import::{Failure as NotRestored, Importer, Plan, Report, Scratch};
-use cognito_profiles::model::{Kind, PoolId};
-use cognito_profiles::ports::{Backup, ImportOptions, ImportStatus};
+use cognito_profiles::import::{Importer, Plan, Problem, Scratch};
+use cognito_profiles::model::PoolId;
+use cognito_profiles::ports::{CreateWith, ImportOptions, WithoutRow};
 use cognito_profiles::run::RunId;
 use cognito_profiles::time::duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::args::ImportArgs;
+use crate::args::{self, ImportArgs};
 use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
-use crate::context::{CONTINUABLE, Context, open_table};
-use crate::differences;
+use crate::context::{CONTINUABLE, Context};
 use crate::exit::{Ending, Failure, Status};
 use crate::export::rounded;
 use crate::output::Output;
-use crate::{seal, text};
+use crate::store::Store;
+use crate::{report, seal, text};
 
 pub async fn run(context: &Context, args: ImportArgs) -> Result<Ending, Failure> {
     if !args.yes && !args.plan && !can_ask() {
         return Err(Failure::usage("there is no terminal to ask on: pass --yes to restore without asking"));
     }
-    match &context.backup {
-        BackupUrl::File(path) => from_file(context, &args, path).await,
-        BackupUrl::Table(name) => restore_from(context, &args, open_table(name).await?).await,
+    if args.logs_role_arn.is_none() && create_with(&args) == CreateWith::ImportJob {
+        return Err(Failure::usage(
+            "import jobs need a role by which Cognito writes their logs: pass --logs-role-arn",
+        ));
     }
-}
-
-async fn from_file(context: &Context, args: &ImportArgs, path: &Path) -> Result<Ending, Failure> {
-    seal::must_not_be_broken(path).await?;
-    let store = if args.plan { SqliteStore::open_read_only(path)? } else { SqliteStore::open(path)? };
-    let store = Arc::new(store);
-    let ended = restore_from(context, args, store.clone()).await;
+    if let (true, BackupUrl::File(path)) = (args.plan, &context.backup) {
+        seal::must_not_be_broken(path).await?;
+    }
+    let store = if args.plan { Store::read(context).await? } else { Store::restore(context).await? };
+    let ended = restore_from(context, &args, &store).await;
     let closed = store.close().await;
     let ending = ended?;
     closed?;
     Ok(ending)
 }
 
-async fn restore_from(
-    context: &Context,
-    args: &ImportArgs,
-    backup: Arc<dyn Backup>,
-) -> Result<Ending, Failure> {
+async fn restore_from(context: &Context, args: &ImportArgs, store: &Store) -> Result<Ending, Failure> {
     let connection = Connection::open(args.user_pool_id.clone(), &args.rates).await?;
-    let importer = importer(context, &connection, backup)?;
+    let importer =
+        Importer { logs_role_arn: args.logs_role_arn.clone(), ..importer(context, &connection, store) };
     let ended = context.interruptible(CONTINUABLE, restore(context, &importer, args)).await;
     context.progress.settle();
     ended
 }
 
 /// What restores from this backup into this pool.
-pub fn importer(
-    context: &Context,
-    connection: &Connection,
-    backup: Arc<dyn Backup>,
-) -> Result<Importer, Failure> {
-    let scratch = scratch()?;
+pub fn importer(context: &Context, connection: &Connection, store: &Store) -> Importer {
     let Connection { directory, clock } = connection.clone();
-    Ok(Importer { directory, backup, scratch, clock, progress: context.progress.clone() })
+    let Store { backup, imports, .. } = store.clone();
+    Importer { directory, backup, imports, logs_role_arn: None, clock, progress: context.progress.clone() }
 }
 
 /// A store to list a pool into, for the time of a comparison.
@@ -90,10 +80,10 @@ async fn restore(context: &Context, importer: &Importer, args: &ImportArgs) -> R
     if !args.yes {
         ask(&args.user_pool_id).await?;
     }
-    let report = importer.import(prepared).await?;
+    let report = importer.import(prepared, &scratch()?).await?;
     context.progress.settle();
-    show_report(output, &report)?;
-    Ok(ending(&report))
+    report::show(output, &report)?;
+    Ok(report::ending(&report))
 }
 
 fn options(args: &ImportArgs) -> ImportOptions {
@@ -101,7 +91,25 @@ fn options(args: &ImportArgs) -> ImportOptions {
     // The same set of names is the same import, however it is written.
     drop_attributes.sort_unstable();
     drop_attributes.dedup();
-    ImportOptions { drop_attributes, old_sub_attribute: args.old_sub_attribute.clone() }
+    ImportOptions {
+        drop_attributes,
+        old_sub_attribute: args.old_sub_attribute.clone(),
+        create_with: create_with(args),
+        without_row: match args.without_row {
+            args::WithoutRow::AdminApi => WithoutRow::AdminApi,
+            args::WithoutRow::List => WithoutRow::List,
+        },
+    }
+}
+
+/// Import jobs, which bill nobody, for whoever named the role they need.
+fn create_with(args: &ImportArgs) -> CreateWith {
+    match args.create_with {
+        Some(args::CreateWith::AdminApi) => CreateWith::AdminApi,
+        Some(args::CreateWith::ImportJob) => CreateWith::ImportJob,
+        None if args.logs_role_arn.is_some() => CreateWith::ImportJob,
+        None => CreateWith::AdminApi,
+    }
 }
 
 fn can_ask() -> bool {
@@ -133,20 +141,28 @@ struct PlanLine<'a> {
     users: u64,
     groups: u64,
     memberships: u64,
+    create_with: CreateWith,
     users_to_create: u64,
+    users_by_job: u64,
     passwords_to_set: u64,
     users_to_disable: u64,
+    factors_to_set: u64,
+    links_to_make: u64,
     memberships_to_add: u64,
     billed_users: u64,
     incompatible: &'a [String],
     problems: Vec<Value>,
+    without_row: Vec<Value>,
     notes: &'a [String],
     seconds: f64,
+    job_seconds: f64,
 }
 
 impl<'a> From<&'a Plan> for PlanLine<'a> {
     fn from(plan: &'a Plan) -> Self {
-        let problems = plan.problems.iter();
+        let listed = |problems: &[Problem]| {
+            problems.iter().map(|problem| json!({"what": problem.what, "count": problem.count})).collect()
+        };
         Self {
             from_pool: plan.from_pool.as_ref().map(PoolId::as_str),
             into_pool: plan.into_pool.as_ref().map(PoolId::as_str),
@@ -155,15 +171,21 @@ impl<'a> From<&'a Plan> for PlanLine<'a> {
             users: plan.totals.users,
             groups: plan.totals.groups,
             memberships: plan.totals.memberships,
+            create_with: plan.options.create_with,
             users_to_create: plan.users_to_create,
+            users_by_job: plan.users_by_job,
             passwords_to_set: plan.passwords_to_set,
             users_to_disable: plan.users_to_disable,
+            factors_to_set: plan.factors_to_set,
+            links_to_make: plan.links_to_make,
             memberships_to_add: plan.memberships_to_add,
-            billed_users: plan.users_to_create,
+            billed_users: plan.active_users,
             incompatible: &plan.incompatible,
-            problems: problems.map(|problem| json!({"what": problem.what, "count": problem.count})).collect(),
+            problems: listed(&plan.problems),
+            without_row: listed(&plan.without_row),
             notes: &plan.notes,
             seconds: rounded(plan.seconds),
+            job_seconds: rounded(plan.job_seconds),
         }
     }
 }
@@ -179,97 +201,61 @@ pub fn show_plan(output: &Output, plan: &Plan) -> Result<(), Failure> {
         word(line.from_pool),
         word(line.into_pool)
     ))?;
-    let rows = [
-        ("as of", line.as_of.unwrap_or_default()),
+    let mut rows = vec![
+        ("as of", line.as_of.clone().unwrap_or_default()),
         ("users in the run", text::number(line.users)),
-        (
-            "  to create",
-            format!("{}; each becomes a billed monthly active user", text::number(line.users_to_create)),
-        ),
-        ("  to give a new password", text::number(line.passwords_to_set)),
-        ("  to disable", text::number(line.users_to_disable)),
+        ("  to create", text::number(line.users_to_create)),
+    ];
+    if line.users_by_job > 0 {
+        rows.push(("    by import jobs", text::number(line.users_by_job)));
+        rows.push(("    one by one", text::number(line.users_to_create - line.users_by_job)));
+    }
+    rows.push(("  to give a new password", text::number(line.passwords_to_set)));
+    rows.push(("  to disable", text::number(line.users_to_disable)));
+    let optional =
+        [("  second factors to turn on", line.factors_to_set), ("  identities to link", line.links_to_make)];
+    rows.extend(
+        optional.into_iter().filter(|(_, count)| *count > 0).map(|(name, n)| (name, text::number(n))),
+    );
+    rows.extend([
+        ("  to become billed as active", text::number(line.billed_users)),
         ("groups in the run", text::number(line.groups)),
         ("memberships in the run", text::number(line.memberships)),
         ("  to add", text::number(line.memberships_to_add)),
-        ("time at the rates in force", format!("about {}", duration(line.seconds))),
-    ];
+        ("time at the rates in force", time(&line)),
+    ]);
     for (name, value) in rows {
         output.say(format_args!("  {name:28}{value}"))?;
     }
-    if !plan.problems.is_empty() {
-        output.say("Cannot be restored, or may be refused:")?;
-    }
-    for problem in &plan.problems {
-        output.say(format_args!("  {:>9}  {}", text::number(problem.count), text::safe(&problem.what)))?;
-    }
+    show_problems(output, "Cannot be restored, or may be refused:", &plan.problems)?;
+    show_problems(
+        output,
+        "Created one by one, because no row of an import job can carry them:",
+        &plan.without_row,
+    )?;
     if !plan.notes.is_empty() {
         output.say("Good to know:")?;
     }
     plan.notes.iter().try_for_each(|note| output.say(format_args!("  {}", text::safe(note))))
 }
 
-/// Shows how an import ended.
-pub fn show_report(output: &Output, report: &Report) -> Result<(), Failure> {
-    let import = &report.import;
-    let (id, into) = (&import.id, text::safe(import.into_pool.as_str()));
-    let status = if import.status == ImportStatus::Complete { "complete" } else { "partial" };
-    output.say(format_args!("import {id} into {into}: {status}"))?;
-    let rows = [
-        ("users created", report.users_created),
-        ("users not restored", report.users_failed),
-        ("users disabled", report.users_disabled),
-        ("groups created", report.groups_created),
-        ("memberships added", report.memberships_added),
-        ("old and new users matched", report.mapped),
-        ("differences from the backup", report.differences.len() as u64),
-    ];
-    for (name, number) in rows {
-        output.say(format_args!("  {name:28}{:>9}", text::number(number)))?;
+fn time(plan: &PlanLine<'_>) -> String {
+    let whole = format!("about {}", duration(plan.seconds));
+    if plan.job_seconds > 0.0 {
+        format!(
+            "{whole}; {} of it for import jobs, of which Cognito promises nothing",
+            duration(plan.job_seconds)
+        )
+    } else {
+        whole
     }
-    show_failures(output, &report.failures)?;
-    if !report.differences.is_empty() {
-        output.say("Different from the backup (+ only in the pool, - only in the backup, ~ changed):")?;
-    }
-    differences::show(output, &report.differences)
 }
 
-/// First how many for each reason, then which.
-fn show_failures(output: &Output, failures: &[NotRestored]) -> Result<(), Failure> {
-    if failures.is_empty() {
-        return Ok(());
+fn show_problems(output: &Output, heading: &str, problems: &[Problem]) -> Result<(), Failure> {
+    if !problems.is_empty() {
+        output.say(heading)?;
     }
-    let mut reasons: BTreeMap<(Kind, &str), u64> = BTreeMap::new();
-    for failure in failures {
-        *reasons.entry((failure.record, &failure.reason)).or_default() += 1;
-    }
-    output.say("Not restored, by reason:")?;
-    let count = reasons.len();
-    let by_reason = reasons.into_iter().map(|((record, reason), count)| {
-        format!("  {:>9}  {record}: {}", text::number(count), text::safe(reason))
-    });
-    differences::first_of(output, by_reason, count)?;
-    output.say("Not restored:")?;
-    let lines = failures.iter().map(|NotRestored { record, key, reason }| {
-        text::safe(&format!("  {record} {key}: {reason}")).into_owned()
-    });
-    differences::first_of(output, lines, failures.len())
-}
-
-fn ending(report: &Report) -> Ending {
-    let failures: Vec<Value> = report
-        .failures
-        .iter()
-        .map(|failure| json!({"record": failure.record, "key": failure.key, "reason": failure.reason}))
-        .collect();
-    let complete = report.import.status == ImportStatus::Complete;
-    Ending::new(if complete { Status::Complete } else { Status::Partial })
-        .with("import_id", report.import.id.as_str())
-        .with("users_created", report.users_created)
-        .with("users_failed", report.users_failed)
-        .with("groups_created", report.groups_created)
-        .with("memberships_added", report.memberships_added)
-        .with("users_disabled", report.users_disabled)
-        .with("mapped", report.mapped)
-        .with("differences", report.differences.len())
-        .with("failures", failures)
+    problems.iter().try_for_each(|problem| {
+        output.say(format_args!("  {:>9}  {}", text::number(problem.count), text::safe(&problem.what)))
+    })
 }

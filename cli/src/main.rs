@@ -15,10 +15,13 @@ mod exit;
 mod export;
 mod import;
 mod lines;
+mod map;
 mod output;
+mod report;
 mod runs;
 mod seal;
 mod show;
+mod store;
 mod table;
 mod text;
 mod verify;
@@ -59,6 +62,8 @@ async fn command(context: &Context, command: Command) -> Result<Ending, Failure>
     match command {
         Command::Export(args) => export::run(context, args).await,
         Command::Import(args) => import::run(context, args).await,
+        Command::Report(args) => report::run(context, args).await,
+        Command::Map(args) => map::run(context, args).await,
         Command::Runs => runs::run(context).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Diff(args) => diff::run(context, args).await,

@@ -12,7 +12,7 @@ use crate::table::Table;
 use crate::text;
 
 pub async fn run(context: &Context) -> Result<Ending, Failure> {
-    let backup = context.read().await?;
+    let backup = context.read().await?.backup;
     let runs = context.interruptible(INTERRUPTED, async { Ok(backup.runs(None).await?) }).await?;
     if runs.is_empty() {
         return Err(Error::EmptyBackup.into());

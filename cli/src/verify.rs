@@ -1,14 +1,13 @@
 //! `verify`: whether the backup holds what was written, and whether a pool is as it says.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use cognito_profiles::Error;
 use cognito_profiles::adapters::sqlite::{Seal, SqliteStore};
 use cognito_profiles::compare::{Diff, Difference};
 use cognito_profiles::import::{compare_restored, list_into};
 use cognito_profiles::model::{Kind, PoolId};
-use cognito_profiles::ports::{Backup, Import};
+use cognito_profiles::ports::Import;
 use cognito_profiles::progress::{Progress as _, Stage};
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::verify::{DamagedRecord, Report, verify};
@@ -17,20 +16,21 @@ use serde_json::json;
 use crate::args::VerifyArgs;
 use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
-use crate::context::{Context, INTERRUPTED, open_table};
+use crate::context::{Context, INTERRUPTED};
 use crate::exit::{Ending, Failure, Status};
 use crate::import::scratch;
 use crate::output::Output;
+use crate::store::Store;
 use crate::{differences, seal, text};
 
 pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure> {
     context
         .interruptible(INTERRUPTED, async {
-            let (backup, ending) = check_backup(context).await?;
+            let (store, ending) = check_backup(context).await?;
             match &args.user_pool_id {
                 Some(pool) if ending.error.is_none() => {
                     let connection = Connection::open(pool.clone(), &args.rates).await?;
-                    check_pool(context, backup, &connection, args.as_of.as_deref(), ending).await
+                    check_pool(context, &store, &connection, args.as_of.as_deref(), ending).await
                 }
                 _ => Ok(ending),
             }
@@ -39,15 +39,17 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure>
 }
 
 /// Looks for damage of any kind: to the file, to its structure, to its records, to its runs.
-pub async fn check_backup(context: &Context) -> Result<(Arc<dyn Backup>, Ending), Failure> {
-    let (backup, file) = match &context.backup {
-        BackupUrl::File(path) => {
-            let (store, file) = check_file(path).await?;
-            (store as Arc<dyn Backup>, Some(file))
-        }
-        BackupUrl::Table(name) => (filled_table(name).await?, None),
+pub async fn check_backup(context: &Context) -> Result<(Store, Ending), Failure> {
+    let file = match &context.backup {
+        BackupUrl::File(path) => Some(check_file(path).await?),
+        BackupUrl::Table(_) => None,
     };
-    let report = match verify(&*backup, &*context.progress).await {
+    let store = context.read().await?;
+    // Any table could be named: in one without a run, nothing damaged would be found.
+    if file.is_none() && store.backup.runs(None).await?.is_empty() {
+        return Err(Error::EmptyBackup.into());
+    }
+    let report = match verify(&*store.backup, &*context.progress).await {
         // What cannot even be read is said by the error; the structure is why.
         Err(Error::Corrupted(what)) => {
             let structure = file.and_then(|file| file.structure);
@@ -58,7 +60,7 @@ pub async fn check_backup(context: &Context) -> Result<(Arc<dyn Backup>, Ending)
     context.progress.settle();
     show(&context.output, &report)?;
     tell(context, &report, file.as_ref())?;
-    Ok((backup, ending(&report, file)))
+    Ok((store, ending(&report, file)))
 }
 
 /// What a file says of itself, beside its records.
@@ -69,24 +71,18 @@ struct File<'a> {
     structure: Option<String>,
 }
 
-async fn check_file(path: &Path) -> Result<(Arc<SqliteStore>, File<'_>), Failure> {
+async fn check_file(path: &Path) -> Result<File<'_>, Failure> {
     let seal = seal::seal_of(path).await?;
     let store = match SqliteStore::open_read_only(path) {
         // A file that was sealed as a backup is one, whatever its first bytes now say.
         Err(Error::NotABackup(_)) if seal == Seal::Broken => return Err(seal::broken(path).into()),
-        opened => Arc::new(opened?),
+        opened => opened?,
     };
     let structure = match store.integrity_check().await {
         Err(Error::Corrupted(what)) => Some(what),
         other => other.map(|()| None)?,
     };
-    Ok((store, File { path, seal, structure }))
-}
-
-/// Any table could be named: in one without a run, nothing damaged would be found.
-async fn filled_table(name: &str) -> Result<Arc<dyn Backup>, Failure> {
-    let backup = open_table(name).await?;
-    if backup.runs(None).await?.is_empty() { Err(Error::EmptyBackup.into()) } else { Ok(backup) }
+    Ok(File { path, seal, structure })
 }
 
 fn show(output: &Output, report: &Report) -> Result<(), Failure> {
@@ -168,17 +164,17 @@ fn ending(report: &Report, file: Option<File<'_>>) -> Ending {
 /// Lists a pool, and compares it with what the backup says it should hold.
 pub async fn check_pool(
     context: &Context,
-    backup: Arc<dyn Backup>,
+    store: &Store,
     connection: &Connection,
     as_of: Option<&str>,
     ending: Ending,
 ) -> Result<Ending, Failure> {
     let pool = connection.directory.pool();
     // Before the pool is listed: that may take long.
-    let reference = Reference::find(&backup, pool, as_of).await?;
+    let reference = Reference::find(store, pool, as_of).await?;
     let Connection { directory, clock } = connection.clone();
     let live = list_into(&scratch()?, directory, clock, context.progress.clone()).await?;
-    let differences = reference.compare(context, &backup, connection, &live).await?;
+    let differences = reference.compare(context, store, connection, &live).await?;
     context.progress.settle();
     tell_compared(&context.output, pool, &reference, &differences)?;
     differences::show(&context.output, &differences)?;
@@ -200,9 +196,10 @@ struct Reference {
 impl Reference {
     /// A run of the pool itself if one is named, or if the last is newer than the import into
     /// the pool; else what was imported.
-    async fn find(backup: &Arc<dyn Backup>, pool: &PoolId, as_of: Option<&str>) -> Result<Self, Failure> {
+    async fn find(store: &Store, pool: &PoolId, as_of: Option<&str>) -> Result<Self, Failure> {
+        let Store { backup, imports, .. } = store;
         let own = Snapshot::find(backup.clone(), Some(pool), as_of).await;
-        let import = backup.imports(Some(pool)).await?.pop();
+        let import = imports.imports(Some(pool)).await?.pop();
         let Some(import) = import.filter(|_| as_of.is_none()) else {
             return Ok(Self { snapshot: own?, import: None });
         };
@@ -219,7 +216,7 @@ impl Reference {
     async fn compare(
         &self,
         context: &Context,
-        backup: &Arc<dyn Backup>,
+        store: &Store,
         connection: &Connection,
         live: &Snapshot,
     ) -> Result<Vec<Difference>, Failure> {
@@ -227,7 +224,7 @@ impl Reference {
         progress.begin(Stage::Compare, None);
         let differences = match &self.import {
             Some(import) => {
-                compare_restored(import, &**backup, &connection.directory, old, live, progress).await?
+                compare_restored(import, &*store.imports, &connection.directory, old, live, progress).await?
             }
             None => all_between(old, live).await?,
         };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{Kind, Partition};
@@ -10,7 +11,7 @@ use crate::read::{CHUNK, Snapshot, all_partitions};
 use crate::{Error, Result};
 
 /// One record that is not the same in both.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// What it is.
     pub kind: Kind,
@@ -23,7 +24,8 @@ pub struct Difference {
 }
 
 /// How a record differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum What {
     /// It is only in the second.
     New,

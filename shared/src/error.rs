@@ -228,6 +228,17 @@ pub enum Error {
         /// How it differs.
         difference: String,
     },
+    /// There was no import.
+    #[error("there was no import: run `cognito-profiles import` first")]
+    NoImport,
+    /// An import is asked for that is not there.
+    #[error("no import {0:?}: `cognito-profiles report` tells of the last")]
+    NoSuchImport(String),
+    /// A CSV import job cannot go on.
+    #[error(
+        "the import job cannot go on: {0}. Look at it in the Cognito console, under the new pool's users; then run the import again: it goes on with who is missing, also with --create-with admin-api"
+    )]
+    JobStuck(String),
     /// The target cannot take what the backup holds.
     #[error("the new pool cannot take this backup: {}", .0.join("; "))]
     Incompatible(Vec<String>),
@@ -276,6 +287,8 @@ impl Error {
             Self::RunNotEnded(_) => "run_not_ended",
             Self::TargetNotEmpty(_) => "target_not_empty",
             Self::OtherImport { .. } => "other_import",
+            Self::NoImport | Self::NoSuchImport(_) => "no_such_import",
+            Self::JobStuck(_) => "job_stuck",
             Self::Incompatible(_) => "incompatible",
             Self::Usage(_) => "usage",
         }
@@ -300,6 +313,8 @@ impl Error {
             | Self::AmbiguousRun(_)
             | Self::NoRunBy(_)
             | Self::RunNotEnded(_)
+            | Self::NoImport
+            | Self::NoSuchImport(_)
             | Self::Usage(_) => Class::Usage,
             Self::InUse(_)
             | Self::AlreadyRunning { .. }
@@ -315,6 +330,7 @@ impl Error {
             | Self::ListingBroken { .. }
             | Self::PageTooLarge { .. }
             | Self::LockLost(_)
+            | Self::JobStuck(_)
             | Self::RunBroken(_)
             | Self::RecordTooLarge { .. }
             | Self::StoreUnavailable { .. }
@@ -341,7 +357,11 @@ impl CallError {
             }
             Fault::Credentials(matter) => Error::Credentials(matter),
             Fault::Invalid { code, .. } | Fault::Refused(code) => Error::Cognito { operation, code },
-            fault @ (Fault::Limit | Fault::NotFound | Fault::Exists | Fault::AliasExists) => {
+            fault @ (Fault::Limit
+            | Fault::NotFound
+            | Fault::Exists
+            | Fault::AliasExists
+            | Fault::NotReady { .. }) => {
                 let code = Self { operation: self.operation, fault }.reason();
                 Error::Cognito { operation, code }
             }

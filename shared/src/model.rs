@@ -191,7 +191,8 @@ pub(crate) const fn is_lower_hex(byte: u8) -> bool {
 }
 
 /// A set of records that is stored, read and compared together, in key order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Partition {
     /// The one settings record.
     Settings,

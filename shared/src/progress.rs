@@ -17,8 +17,14 @@ pub enum Stage {
     Plan,
     /// Creating groups; counts groups.
     CreateGroups,
-    /// Creating users; counts users.
+    /// Creating users by import jobs; counts users.
+    ImportJobs,
+    /// Creating users one by one; counts users.
     CreateUsers,
+    /// Finding out who of the new pool is whom; counts users.
+    Match,
+    /// Finishing users who are created: disabling, second factors, links; counts users.
+    Finish,
     /// Adding users to groups; counts memberships.
     Updates,
     /// Comparing a pool with its backup; counts records.

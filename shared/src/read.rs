@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Partition, PoolId, Record, SETTINGS_KEY};
 use crate::ports::{Backup, Version};
 use crate::run::{Run, RunStatus};
@@ -11,7 +14,7 @@ use crate::time::Timestamp;
 use crate::{Error, Result};
 
 /// How many records are read at once.
-pub(crate) const CHUNK: usize = 1_000;
+pub const CHUNK: usize = 1_000;
 
 /// A pool as it was at the end of one run.
 #[derive(Clone)]
@@ -67,9 +70,9 @@ impl Snapshot {
         self.settings().await?.pool()
     }
 
-    /// Walks over these partitions.
+    /// Walks over these partitions, which are in their order.
     pub fn walk(&self, partitions: impl IntoIterator<Item = Partition>) -> Walk<'_> {
-        Walk { snapshot: self, partitions: partitions.into_iter().collect(), after: None }
+        Walk::new(self, partitions.into_iter().collect())
     }
 
     /// Walks over all groups.
@@ -106,27 +109,115 @@ pub(crate) fn all_partitions(groups: &[String]) -> impl Iterator<Item = Partitio
 /// Walks over the versions of a snapshot, some at a time: memory does not grow with the pool.
 pub struct Walk<'a> {
     snapshot: &'a Snapshot,
+    /// What is to be read, and the key after which, of the first.
     partitions: VecDeque<Partition>,
     after: Option<String>,
+    /// What is read ahead, each with the place after it.
+    ready: VecDeque<(Vec<Version>, Position)>,
+    position: Position,
+    at_once: usize,
 }
 
-impl Walk<'_> {
+/// So many partitions are read at once, while none of them fills a chunk: most groups have few
+/// members, and each of their partitions is a request of its own.
+const MOST_AT_ONCE: usize = 16;
+
+/// A place in a walk, to go on from in another process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Position {
+    /// Before everything.
+    #[default]
+    Start,
+    /// In a partition.
+    At {
+        /// Which.
+        partition: Partition,
+        /// The last key of it that is done; none if it is all to be done.
+        after: Option<String>,
+    },
+    /// After everything.
+    End,
+}
+
+impl Position {
+    /// Right after a version.
+    pub fn after(version: &Version) -> Self {
+        Self::At { partition: version.partition.clone(), after: Some(version.key.clone()) }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn new(snapshot: &'a Snapshot, partitions: VecDeque<Partition>) -> Self {
+        let position = Position::Start;
+        Self { snapshot, partitions, after: None, ready: VecDeque::new(), position, at_once: 1 }
+    }
+
+    /// Passes over everything before `position`.
+    #[must_use]
+    pub fn from(mut self, position: Position) -> Self {
+        match &position {
+            Position::Start => {}
+            Position::At { partition, after } => {
+                while self.partitions.front().is_some_and(|next| next < partition) {
+                    self.partitions.pop_front();
+                }
+                self.after = after.clone().filter(|_| self.partitions.front() == Some(partition));
+            }
+            Position::End => self.partitions.clear(),
+        }
+        self.position = position;
+        self
+    }
+
+    /// The place after what [`Walk::next`] last returned.
+    pub const fn position(&self) -> &Position {
+        &self.position
+    }
+
     /// The next versions, all of one partition and never none; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<Version>>> {
-        while let Some(partition) = self.partitions.front() {
-            let Snapshot { backup, run, at } = self.snapshot;
-            let found = backup.as_of(&run.pool, partition, *at, self.after.as_deref(), CHUNK).await?;
-            if found.len() < CHUNK {
-                self.partitions.pop_front();
-                self.after = None;
-            } else {
-                self.after = found.last().map(|version| version.key.clone());
+        loop {
+            if let Some((versions, position)) = self.ready.pop_front() {
+                self.position = position;
+                return Ok(Some(versions));
             }
+            if self.partitions.is_empty() {
+                self.position = Position::End;
+                return Ok(None);
+            }
+            self.read_ahead().await?;
+        }
+    }
+
+    async fn read_ahead(&mut self) -> Result<()> {
+        let Snapshot { backup, run, at } = self.snapshot;
+        let mut after = self.after.take();
+        let reads = self.partitions.iter().take(self.at_once).map(|partition| {
+            let after = after.take();
+            async move { backup.as_of(&run.pool, partition, *at, after.as_deref(), CHUNK).await }
+        });
+        self.at_once = (self.at_once * 2).min(MOST_AT_ONCE);
+        for found in try_join_all(reads.collect::<Vec<_>>()).await? {
+            let is_full = found.len() == CHUNK;
+            let position = if let Some(last) = found.last().filter(|_| is_full) {
+                self.after = Some(last.key.clone());
+                Position::after(last)
+            } else {
+                self.partitions.pop_front();
+                let next = self.partitions.front().cloned();
+                next.map_or(Position::End, |partition| Position::At { partition, after: None })
+            };
             if !found.is_empty() {
-                return Ok(Some(found));
+                self.ready.push_back((found, position));
+            }
+            if is_full {
+                // More of this partition comes before those after it.
+                self.at_once = 1;
+                break;
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 

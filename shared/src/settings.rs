@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ports::Factor;
+
 /// The pool's settings in AWS's own words, so that nothing a future Cognito adds is lost.
 ///
 /// `UserPool` is the answer of `DescribeUserPool`, `MfaConfig` that of `GetUserPoolMfaConfig`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Settings(Map<String, Value>);
 
@@ -25,6 +27,17 @@ impl Settings {
     /// The whole document.
     pub const fn document(&self) -> &Map<String, Value> {
         &self.0
+    }
+
+    /// The second factors the pool can ask for by a message, as `GetUserPoolMfaConfig` says; none
+    /// if it asks for no second factor.
+    pub fn factors(&self) -> Vec<Factor> {
+        let config = self.0.get("MfaConfig").unwrap_or(&Value::Null);
+        let is_off = matches!(config["MfaConfiguration"].as_str(), None | Some("OFF"));
+        let has = |name: &str| !is_off && config[name].is_object();
+        let factors =
+            [("SmsMfaConfiguration", Factor::Sms), ("EmailMfaConfiguration", Factor::Email)].into_iter();
+        factors.filter(|(name, _)| has(name)).map(|(_, factor)| factor).collect()
     }
 
     /// The settings a restore has to look at.
@@ -47,6 +60,8 @@ pub struct PoolSettings {
     pub username_attributes: Vec<String>,
     /// `email`, `phone_number`, `preferred_username`: what users may sign in with besides.
     pub alias_attributes: Vec<String>,
+    /// `email`, `phone_number`: what Cognito verifies when users sign up.
+    pub auto_verified_attributes: Vec<String>,
     /// Whether names that differ in case differ.
     pub username_configuration: UsernameConfiguration,
     /// Policies, of which the password's matters here.

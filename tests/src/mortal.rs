@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cognito_profiles::Result;
-use cognito_profiles::model::{Group, Kind, Partition, PoolId, User};
+use cognito_profiles::compare::Difference;
+use cognito_profiles::model::{Group, Hash, Partition, PoolId, User};
 use cognito_profiles::ports::{
-    Backup, CallError, Cursor, DeadLetter, Directory, Head, Import, Ledger, Listing, ListingProgress,
-    Mapping, NewUser, Observation, Outcome, Page, PageId, PoolDescription, UserFilter, Version,
+    Backup, CallError, Cursor, DeadLetter, Directory, Factor, Head, Identity, Import, Imports, Job,
+    JobReport, Ledger, Listing, ListingProgress, Mapping, NewJob, NewUser, Observation, Outcome, Page,
+    PageId, PoolDescription, Sent, Step, UploadUrl, UserFilter, Version,
 };
 use cognito_profiles::run::{Run, RunId};
 use cognito_profiles::time::Timestamp;
@@ -115,6 +118,14 @@ mortal! { Directory {
     set_password(username: &str, password: &str) -> Result<(), CallError>;
     add_to_group(username: &str, group: &str) -> Result<(), CallError>;
     disable_user(username: &str) -> Result<(), CallError>;
+    set_mfa_preference(username: &str, factors: &[Factor]) -> Result<(), CallError>;
+    link_provider(username: &str, identity: &Identity) -> Result<(), CallError>;
+    list_providers(token: Option<&str>) -> Result<Page<String>, CallError>;
+    csv_header() -> Result<Vec<String>, CallError>;
+    create_import_job(name: &str, logs_role_arn: &str) -> Result<NewJob, CallError>;
+    upload(url: &UploadUrl, file: Bytes) -> Result<(), CallError>;
+    start_import_job(job: &str) -> Result<JobReport, CallError>;
+    describe_import_job(job: &str) -> Result<JobReport, CallError>;
 }
     fn pool(&self) -> &PoolId {
         self.inner.pool()
@@ -139,16 +150,26 @@ mortal! { Backup {
     put_run(run: &Run) -> Result<()>;
     run(pool: &PoolId, id: &RunId) -> Result<Option<Run>>;
     runs(pool: Option<&PoolId>) -> Result<Vec<Run>>;
+} }
+
+mortal! { Imports {
     put_import(import: &Import) -> Result<()>;
+    import(id: &str) -> Result<Option<Import>>;
     imports(into: Option<&PoolId>) -> Result<Vec<Import>>;
     put_mappings(import: &str, mappings: &[Mapping]) -> Result<()>;
     mappings_of(import: &str, subs: &[String]) -> Result<Vec<Mapping>>;
-    mapping_to(import: &str, new_sub: &str) -> Result<Option<Mapping>>;
+    mappings_to(import: &str, new_subs: &[String]) -> Result<Vec<Mapping>>;
     mappings(import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>>;
     put_outcomes(import: &str, outcomes: &[Outcome]) -> Result<()>;
-    outcomes_of(import: &str, kind: Kind, group: &str, keys: &[String]) -> Result<Vec<Outcome>>;
-    outcomes(import: &str, kind: Kind, group: &str, after: Option<&str>, limit: usize)
+    outcomes_of(import: &str, step: Step, group: &str, keys: &[String]) -> Result<Vec<Outcome>>;
+    outcomes(import: &str, step: Step, group: &str, after: Option<&str>, limit: usize)
         -> Result<Vec<Outcome>>;
+    put_sent(import: &str, sent: &[Sent]) -> Result<()>;
+    sent_as(import: &str, names: &[Hash]) -> Result<Vec<Sent>>;
+    put_job(import: &str, job: &Job) -> Result<()>;
+    jobs(import: &str) -> Result<Vec<Job>>;
+    put_differences(import: &str, listing: &RunId, first: u64, differences: &[Difference]) -> Result<()>;
+    differences(import: &str, listing: &RunId, first: u64, limit: usize) -> Result<Vec<Difference>>;
 } }
 
 mortal! { Ledger {

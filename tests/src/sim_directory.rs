@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cognito_profiles::model::{Group, MfaOption, PoolId, User};
 use cognito_profiles::ports::{
-    CallError, Clock, Directory, Fault, NewUser, Operation, Page, PoolDescription, UserFilter,
+    CallError, Clock, Directory, Factor, Fault, Identity, JobCounts, JobReport, NewJob, NewUser, Operation,
+    Page, PoolDescription, UploadUrl, UserFilter,
 };
 use cognito_profiles::time::Timestamp;
 use cognito_sim::{Cognito, Reply};
@@ -50,11 +52,28 @@ fn fault(reply: Reply) -> Fault {
         "ResourceNotFoundException" | "UserNotFoundException" => Fault::NotFound,
         "UsernameExistsException" | "GroupExistsException" => Fault::Exists,
         "AliasExistsException" => Fault::AliasExists,
+        "PreconditionNotMetException" => Fault::NotReady { no_file: error.message.contains("csv file") },
+        "LimitExceededException" => Fault::Limit,
+        "InvalidParameterException" if error.message.contains("already linked to DestinationUser") => {
+            Fault::Exists
+        }
         "InvalidParameterException" | "InvalidPasswordException" => {
             Fault::Invalid { code: error.code.into_owned(), attributes: Vec::new() }
         }
         "AccessDeniedException" => Fault::AccessDenied,
         other => Fault::Refused(other.to_owned()),
+    }
+}
+
+fn job_report(job: &Value) -> JobReport {
+    let count = |name: &str| job[name].as_u64().unwrap_or(0);
+    JobReport {
+        status: text(job, "Status").unwrap_or_default(),
+        counts: JobCounts {
+            imported: count("ImportedUsers"),
+            skipped: count("SkippedUsers"),
+            failed: count("FailedUsers"),
+        },
     }
 }
 
@@ -65,6 +84,10 @@ fn text(value: &Value, name: &str) -> Option<String> {
 #[allow(clippy::cast_possible_truncation)] // milliseconds of this age fit
 fn time(value: &Value, name: &str) -> Option<Timestamp> {
     value[name].as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0).round() as i64))
+}
+
+fn mfa_option(value: &Value) -> MfaOption {
+    MfaOption { delivery_medium: text(value, "DeliveryMedium"), attribute_name: text(value, "AttributeName") }
 }
 
 fn user(value: &Value) -> User {
@@ -81,7 +104,7 @@ fn user(value: &Value) -> User {
         status: text(value, "UserStatus").unwrap_or_default(),
         created_at: time(value, "UserCreateDate"),
         modified_at: time(value, "UserLastModifiedDate"),
-        mfa_options: Vec::<MfaOption>::new(),
+        mfa_options: value["MFAOptions"].as_array().into_iter().flatten().map(mfa_option).collect(),
     }
 }
 
@@ -193,5 +216,62 @@ impl Directory for SimDirectory {
 
     async fn disable_user(&self, username: &str) -> Result<(), CallError> {
         self.call(Operation::AdminDisableUser, json!({"Username": username})).await.map(drop)
+    }
+
+    async fn set_mfa_preference(&self, username: &str, factors: &[Factor]) -> Result<(), CallError> {
+        let settings = |factor| {
+            let set = json!({"Enabled": true, "PreferredMfa": factors.first() == Some(&factor)});
+            factors.contains(&factor).then_some(set)
+        };
+        let body = json!({"Username": username, "SMSMfaSettings": settings(Factor::Sms),
+                          "EmailMfaSettings": settings(Factor::Email)});
+        self.call(Operation::AdminSetUserMFAPreference, without_nulls(body)).await.map(drop)
+    }
+
+    async fn link_provider(&self, username: &str, identity: &Identity) -> Result<(), CallError> {
+        let body = json!({
+            "DestinationUser": {"ProviderName": "Cognito", "ProviderAttributeValue": username},
+            "SourceUser": {"ProviderName": identity.provider, "ProviderAttributeName": "Cognito_Subject",
+                           "ProviderAttributeValue": identity.user_id}});
+        self.call(Operation::AdminLinkProviderForUser, body).await.map(drop)
+    }
+
+    async fn list_providers(&self, token: Option<&str>) -> Result<Page<String>, CallError> {
+        let body = without_nulls(json!({"NextToken": token, "MaxResults": 60}));
+        let answer = self.call(Operation::ListIdentityProviders, body).await?;
+        Ok(page(&answer, "Providers", "NextToken", |value| text(value, "ProviderName").unwrap_or_default()))
+    }
+
+    async fn csv_header(&self) -> Result<Vec<String>, CallError> {
+        let mut answer = self.call(Operation::GetCSVHeader, json!({})).await?;
+        Ok(serde_json::from_value(answer["CSVHeader"].take()).unwrap_or_default())
+    }
+
+    async fn create_import_job(&self, name: &str, logs_role_arn: &str) -> Result<NewJob, CallError> {
+        let body = json!({"JobName": name, "CloudWatchLogsRoleArn": logs_role_arn});
+        let answer = self.call(Operation::CreateUserImportJob, body).await?;
+        let job = &answer["UserImportJob"];
+        let member = |name| text(job, name).unwrap_or_default();
+        Ok(NewJob { id: member("JobId"), upload: UploadUrl::new(member("PreSignedUrl")) })
+    }
+
+    async fn upload(&self, url: &UploadUrl, file: Bytes) -> Result<(), CallError> {
+        let operation = Operation::UploadUserImportFile;
+        let fault = match self.cognito.upload(url.expose(), Some("aws:kms"), &file, self.now()) {
+            200..=299 => return Ok(()),
+            status @ 500.. => Fault::Transient(format!("HTTP {status}")),
+            status => Fault::Refused(format!("HTTP {status}")),
+        };
+        Err(CallError { operation, fault })
+    }
+
+    async fn start_import_job(&self, job: &str) -> Result<JobReport, CallError> {
+        let answer = self.call(Operation::StartUserImportJob, json!({"JobId": job})).await?;
+        Ok(job_report(&answer["UserImportJob"]))
+    }
+
+    async fn describe_import_job(&self, job: &str) -> Result<JobReport, CallError> {
+        let answer = self.call(Operation::DescribeUserImportJob, json!({"JobId": job})).await?;
+        Ok(job_report(&answer["UserImportJob"]))
     }
 }

@@ -11,7 +11,7 @@ use cognito_profiles::export::{Exporter, ShrinkGuard};
 use cognito_profiles::import::{Importer, Prepared, Report, Scratch};
 use cognito_profiles::model::{PoolId, Record};
 use cognito_profiles::pacing::{Paced, Pacer, Rates};
-use cognito_profiles::ports::{Backup, Directory, ImportOptions, Ledger};
+use cognito_profiles::ports::{Backup, Directory, ImportOptions, Imports, Ledger};
 use cognito_profiles::progress::Silent;
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::Run;
@@ -32,6 +32,15 @@ pub struct World {
     /// The pool that is backed up.
     pub pool: String,
     configuration: PoolConfig,
+}
+
+/// The role by which Cognito writes the logs of import jobs.
+pub const LOGS_ROLE: &str = "arn:aws:iam::123456789012:role/import-logs";
+
+/// An empty store to list a pool into.
+pub fn scratch() -> Scratch {
+    let store = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
+    Scratch { backup: store.clone(), ledger: store }
 }
 
 /// Description, precedence and role of a group.
@@ -117,16 +126,21 @@ impl World {
 
     /// What would restore into `pool`, until `fate` strikes.
     pub fn importer(&self, pool: &str, fate: &Arc<Fate>) -> Importer {
-        self.importer_from(self.store.clone(), pool, fate)
+        self.importer_from(&self.store, pool, fate)
     }
 
-    /// The same from another backup.
-    pub fn importer_from(&self, backup: Arc<dyn Backup>, pool: &str, fate: &Arc<Fate>) -> Importer {
-        let scratch = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
+    /// The same from another store.
+    pub fn importer_from<S: Backup + Imports + 'static>(
+        &self,
+        store: &Arc<S>,
+        pool: &str,
+        fate: &Arc<Fate>,
+    ) -> Importer {
         Importer {
             directory: self.paced(pool, fate),
-            backup: Mortal::timeless(backup, fate, &self.clock),
-            scratch: Scratch { backup: scratch.clone(), ledger: scratch },
+            backup: Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.clock),
+            imports: Mortal::timeless(store.clone() as Arc<dyn Imports>, fate, &self.clock),
+            logs_role_arn: Some(LOGS_ROLE.to_owned()),
             clock: self.clock.clone(),
             progress: Arc::new(Silent),
         }
@@ -142,7 +156,7 @@ impl World {
     pub async fn import(&self, pool: &str, fate: &Arc<Fate>) -> Result<Report> {
         let importer = self.importer(pool, fate);
         let prepared = self.prepare(&importer, ImportOptions::default()).await?;
-        importer.import(prepared).await
+        importer.import(prepared, &scratch()).await
     }
 
     /// What a pool really holds.

@@ -52,13 +52,13 @@ impl Outcome {
             Row {
                 what: "groups",
                 was: groups,
-                is: report.groups_created,
+                is: report.counts.groups_created,
                 why: "Cognito makes those of identity providers",
             },
             Row {
                 what: "memberships",
                 was: memberships,
-                is: report.memberships_added,
+                is: report.counts.memberships_added,
                 why: "the others wait for such users and groups",
             },
         ];

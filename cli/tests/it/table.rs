@@ -10,7 +10,7 @@ use cognito_profiles::adapters::SystemClock;
 use cognito_profiles::adapters::dynamodb::{DynamoStore, Tables};
 use cognito_profiles::export::{Exporter, ShrinkGuard};
 use cognito_profiles::pacing::{Category, Paced, Pacer, Rates};
-use cognito_profiles::ports::{Backup as _, ImportStatus};
+use cognito_profiles::ports::{ImportStatus, Imports as _};
 use cognito_profiles::progress::Silent;
 use cognito_profiles::run::Run;
 use cognito_profiles_tests::{Dynoxide, SimDirectory, dynamodb};

@@ -104,6 +104,10 @@ impl Exporter {
                 }))
             }
             Listing::Missing(shard) => Ok(self.look_up_missing(run, shard, token).await?),
+            // Not of a pool: there is nothing to list.
+            Listing::Replay(_) => {
+                Ok(Fetched::of(Page { items: Vec::new(), next: None }, PageRecords::Groups))
+            }
         }
     }
 

@@ -69,6 +69,6 @@ const fn stage_of(listing: &Listing) -> Option<Stage> {
         Listing::Users | Listing::UsersBySub(_) => Some(Stage::Users),
         Listing::Members(_) => Some(Stage::Members),
         // Counted when found, or counted before.
-        Listing::Groups | Listing::MembersAgain(_) | Listing::Missing(_) => None,
+        Listing::Groups | Listing::MembersAgain(_) | Listing::Missing(_) | Listing::Replay(_) => None,
     }
 }

@@ -1,64 +1,121 @@
-//! After a restore: the new pool, listed once, compared field by field with what it should hold.
+//! After a restore: the new pool, listed once more, compared field by field with what it should
+//! hold.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fit::Fit;
-use super::survey::has_links;
-use super::users::keeps_temporary_password;
-use super::{Importer, Scratch};
+use serde::{Deserialize, Serialize};
+
+use super::finish::keeps_temporary_password;
+use super::fit::{Fit, links};
+use super::{Importer, Ongoing, Scratch};
 use crate::Result;
 use crate::compare::{Difference, What};
 use crate::export::{Exporter, ShrinkGuard};
 use crate::model::{Group, Kind, Partition, Record, User};
 use crate::pacing::Paced;
-use crate::ports::{Backup, Clock, Import, Mapping, MappingState, UserFilter, Version};
+use crate::ports::{
+    Clock, Compared, CreateWith, Import, Imports, Mapping, MappingState, Target, UserFilter, Version,
+};
 use crate::progress::{Progress, Stage};
-use crate::read::Snapshot;
+use crate::read::{Position, Snapshot};
 
 /// How long a listing may take to show what was just done.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// How far a comparison is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckPlace {
+    part: Part,
+    position: Position,
+    /// How many records were found to differ.
+    pub differences: u64,
+}
+
+/// The parts of a comparison, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Part {
+    /// Every restored user must be there, with the fields they should have.
+    #[default]
+    Users,
+    /// Nobody else may be there.
+    Strangers,
+    /// Every group, with all its fields, and no other.
+    Groups,
+    /// Everyone restored must be in their groups.
+    Members,
+    /// Nobody else may be in them.
+    OtherMembers,
+}
+
+impl Part {
+    const fn next(self) -> Option<Self> {
+        Some(match self {
+            Self::Users => Self::Strangers,
+            Self::Strangers => Self::Groups,
+            Self::Groups => Self::Members,
+            Self::Members => Self::OtherMembers,
+            Self::OtherMembers => return None,
+        })
+    }
+}
+
 /// A restored pool beside the backup it was restored from.
 struct Check<'a> {
     import: &'a Import,
-    backup: &'a dyn Backup,
-    directory: &'a Paced,
+    imports: &'a dyn Imports,
+    /// For users whom a listing misses; else those are missing.
+    directory: Option<&'a Paced>,
     old: &'a Snapshot,
     new: &'a Snapshot,
     fit: &'a Fit,
-    differences: Vec<Difference>,
 }
 
 impl Importer {
     /// Lists the new pool and compares it; once more if something differs, for a listing lags
     /// behind what was just done.
-    pub(super) async fn check(&self, import: &Import, old: &Snapshot, fit: &Fit) -> Result<Vec<Difference>> {
-        let differences = self.check_once(import, old, fit).await?;
-        if differences.is_empty() {
-            return Ok(differences);
+    pub(super) async fn check(&self, ongoing: &mut Ongoing, scratch: &Scratch) -> Result<()> {
+        if self.check_once(ongoing, scratch).await? > 0 {
+            self.clock.sleep(LOOK_AGAIN_AFTER).await;
+            self.check_once(ongoing, scratch).await?;
         }
-        self.clock.sleep(LOOK_AGAIN_AFTER).await;
-        self.check_once(import, old, fit).await
+        Ok(())
     }
 
-    async fn check_once(&self, import: &Import, old: &Snapshot, fit: &Fit) -> Result<Vec<Difference>> {
-        let progress = self.progress.clone();
-        let new = list_into(&self.scratch, self.directory.clone(), self.clock.clone(), progress).await?;
+    async fn check_once(&self, ongoing: &mut Ongoing, scratch: &Scratch) -> Result<u64> {
+        let new = self.list(scratch).await?;
         self.progress.begin(Stage::Compare, None);
-        let check = Check {
-            import,
-            backup: &*self.backup,
-            directory: &self.directory,
-            old,
-            new: &new,
-            fit,
-            differences: Vec::new(),
-        };
-        let differences = check.run(&*self.progress).await?;
+        let mut place = Some(CheckPlace::default());
+        let mut differences = 0;
+        while let Some(from) = place {
+            place = self.check_some(ongoing, &new, from, true).await?;
+            differences = place.as_ref().map_or(differences, |place| place.differences);
+        }
         self.progress.end(Stage::Compare);
+        ongoing.import.compared = Some(Compared { listing: new.run.id.clone(), differences });
+        self.imports.put_import(&ongoing.import).await?;
         Ok(differences)
+    }
+
+    /// Compares some records from `place` on with `new`, a listing of the pool, and keeps what
+    /// differs. With `look_up`, whom the listing misses is asked for by name. Returns where to go
+    /// on; `None` at the end.
+    pub async fn check_some(
+        &self,
+        ongoing: &Ongoing,
+        new: &Snapshot,
+        place: CheckPlace,
+        look_up: bool,
+    ) -> Result<Option<CheckPlace>> {
+        let Ongoing { import, snapshot, fit } = ongoing;
+        let directory = look_up.then_some(&*self.directory);
+        let check = Check { import, imports: &*self.imports, directory, old: snapshot, new, fit };
+        let first = place.differences;
+        let (differences, place) = check.some(place, &*self.progress).await?;
+        self.imports.put_differences(&import.id, &new.run.id, first, &differences).await?;
+        Ok(place)
     }
 }
 
@@ -78,84 +135,107 @@ pub async fn list_into(
 /// Compares a pool, listed into `new`, with what `import` should have made of `old`.
 pub async fn compare_restored(
     import: &Import,
-    backup: &dyn Backup,
+    imports: &dyn Imports,
     directory: &Paced,
     old: &Snapshot,
     new: &Snapshot,
     progress: &dyn Progress,
 ) -> Result<Vec<Difference>> {
-    let fit = Fit::new(new.pool_settings().await?, import.options.clone());
-    let check = Check { import, backup, directory, old, new, fit: &fit, differences: Vec::new() };
-    check.run(progress).await
+    let target = Target { settings: new.settings().await?, ..import.target.clone() };
+    let fit = Fit::new(&target, &import.options)?;
+    let check = Check { import, imports, directory: Some(directory), old, new, fit: &fit };
+    let mut all = Vec::new();
+    let mut place = Some(CheckPlace::default());
+    while let Some(from) = place {
+        let (mut differences, next) = check.some(from, progress).await?;
+        all.append(&mut differences);
+        place = next;
+    }
+    Ok(all)
 }
 
 impl Check<'_> {
-    async fn run(mut self, progress: &dyn Progress) -> Result<Vec<Difference>> {
-        self.users(progress).await?;
-        self.unknown_users().await?;
-        self.groups().await?;
-        for group in self.backup.group_names(self.old.pool()).await? {
-            self.members(&group, progress).await?;
+    async fn some(
+        &self,
+        place: CheckPlace,
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Difference>, Option<CheckPlace>)> {
+        let CheckPlace { part, ref position, differences } = place;
+        let position = position.clone();
+        let walk = match part {
+            Part::Users => self.old.users(),
+            Part::Strangers => self.new.users(),
+            Part::Groups => return self.groups(place).await,
+            Part::Members => self.old.memberships().await?,
+            Part::OtherMembers => self.new.memberships().await?,
+        };
+        let mut walk = walk.from(position);
+        let mut found = Vec::new();
+        let mut walked = 0;
+        // Most groups have few members, and each call begins by finding its place.
+        while walked < crate::read::CHUNK {
+            let Some(versions) = walk.next().await? else {
+                let next = part.next().map(|part| at(part, Position::Start, differences, &found));
+                return Ok((found, next));
+            };
+            walked += versions.len();
+            found.append(&mut match part {
+                Part::Users => self.users(&versions).await?,
+                Part::Strangers => self.strangers(&versions).await?,
+                Part::Groups => Vec::new(),
+                Part::Members => self.members(&versions).await?,
+                Part::OtherMembers => self.other_members(&versions).await?,
+            });
         }
-        Ok(self.differences)
-    }
-
-    fn note(&mut self, kind: Kind, group: &str, key: &str, what: What) {
-        self.differences.push(Difference { kind, group: group.to_owned(), key: key.to_owned(), what });
+        progress.advance(Stage::Compare, walked as u64);
+        let next = at(part, walk.position().clone(), differences, &found);
+        Ok((found, Some(next)))
     }
 
     async fn mappings(&self, versions: &[Version]) -> Result<HashMap<String, Mapping>> {
         let subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
-        let found = self.backup.mappings_of(&self.import.id, &subs).await?;
+        let found = self.imports.mappings_of(&self.import.id, &subs).await?;
         Ok(found.into_iter().map(|mapping| (mapping.sub.clone(), mapping)).collect())
     }
 
-    /// Every restored user must be there, with the fields they should have.
-    async fn users(&mut self, progress: &dyn Progress) -> Result<()> {
-        let old = self.old;
-        let mut walk = old.users();
-        while let Some(versions) = walk.next().await? {
-            let mappings = self.mappings(&versions).await?;
-            let listed = self.listed(mappings.values()).await?;
-            for version in &versions {
-                // Who failed is listed as such; who was never tried is missing.
-                let mapping = match mappings.get(&version.key) {
-                    Some(mapping) if mapping.state == MappingState::Failed => continue,
-                    Some(mapping) => mapping,
-                    None => {
-                        self.note(Kind::User, "", &version.key, What::Gone);
-                        continue;
-                    }
-                };
-                let Record::User(user) = version.record()? else { continue };
-                let new_sub = mapping.new_sub.as_deref().unwrap_or_default();
-                let found = match listed.get(new_sub) {
+    async fn users(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+        let mappings = self.mappings(versions).await?;
+        let listed = self.listed(mappings.values()).await?;
+        let mut differences = Vec::new();
+        for version in versions {
+            // Who failed is listed as such; who was never tried is missing.
+            let mapping = match mappings.get(&version.key) {
+                Some(mapping) if mapping.state == MappingState::Failed => continue,
+                mapping => mapping,
+            };
+            let Record::User(user) = version.record()? else { continue };
+            let found = match mapping.and_then(|mapping| mapping.new_sub.as_deref()) {
+                Some(new_sub) => match listed.get(new_sub) {
                     Some(found) => Some(found.clone()),
                     None => self.look_up(new_sub).await?,
-                };
-                match found.map(|found| self.differing_fields(&user, &found)) {
-                    None => self.note(Kind::User, "", &user.sub, What::Gone),
-                    Some(fields) if fields.is_empty() => {}
-                    Some(fields) => self.note(Kind::User, "", &user.sub, What::Changed(fields)),
+                },
+                None => None,
+            };
+            let what = match (found, mapping) {
+                (Some(found), Some(mapping)) => {
+                    What::Changed(self.differing_fields(&user, &found, mapping.created_with))
                 }
+                _ => What::Gone,
+            };
+            if what != What::Changed(Vec::new()) {
+                differences.push(difference(Kind::User, "", &user.sub, what));
             }
-            progress.advance(Stage::Compare, versions.len() as u64);
         }
-        Ok(())
+        Ok(differences)
     }
 
     /// The listed users that these became, by their new `sub`.
     async fn listed(&self, mappings: impl Iterator<Item = &Mapping>) -> Result<HashMap<String, User>> {
-        let mut by_partition: BTreeMap<Partition, Vec<String>> = BTreeMap::new();
-        for sub in mappings.filter_map(|mapping| mapping.new_sub.clone()) {
-            by_partition.entry(Partition::of_user(&sub)).or_default().push(sub);
-        }
+        let subs = mappings.filter_map(|mapping| mapping.new_sub.clone());
         let mut listed = HashMap::new();
-        for (partition, subs) in by_partition {
-            for version in self.new.backup().get(self.new.pool(), &partition, &subs, self.new.at).await? {
-                if let Record::User(user) = version.record()? {
-                    listed.insert(user.sub.clone(), user);
-                }
+        for version in get(self.new, subs, Partition::of_user).await? {
+            if let Record::User(user) = version.record()? {
+                listed.insert(user.sub.clone(), user);
             }
         }
         Ok(listed)
@@ -163,33 +243,41 @@ impl Check<'_> {
 
     /// Listings lag behind: a user just created may be missing from them.
     async fn look_up(&self, sub: &str) -> Result<Option<User>> {
+        let Some(directory) = self.directory else { return Ok(None) };
         let filter = UserFilter::Equals("sub", sub.to_owned());
-        match self.directory.find_users(&filter).await {
+        match directory.find_users(&filter).await {
             Ok(found) => Ok(found.into_iter().find(|user| user.sub == sub)),
-            Err(error) if error.is_fatal() => Err(self.directory.explain(error)),
+            Err(error) if error.is_fatal() => Err(directory.explain(error)),
             Err(_) => Ok(None),
         }
     }
 
     /// The fields in which a restored user is not as it should be.
-    fn differing_fields(&self, old: &User, new: &User) -> Vec<String> {
+    fn differing_fields(&self, old: &User, new: &User, with: CreateWith) -> Vec<String> {
         let mut fields = Vec::new();
         let expected = self.fit.attributes(old);
-        let names: std::collections::BTreeSet<&String> =
-            expected.keys().chain(new.attributes.keys()).collect();
+        let names: BTreeSet<&String> = expected.keys().chain(new.attributes.keys()).collect();
         for name in names.into_iter().filter(|name| self.fit.keeps(name)) {
-            if expected.get(name) != new.attributes.get(name) {
+            if !is_same(name, expected.get(name), new.attributes.get(name), with) {
                 fields.push(format!("attributes.{name}"));
             }
         }
-        if has_links(old) && !has_links(new) {
+        // An answer may say that an identity is linked to this user when it is another's.
+        let linked = links(new);
+        if self.fit.links_of(old).0.iter().any(|identity| !linked.contains(identity)) {
             fields.push("attributes.identities".to_owned());
         }
         if old.enabled != new.enabled {
             fields.push("enabled".to_owned());
         }
-        let status = if keeps_temporary_password(old) { "FORCE_CHANGE_PASSWORD" } else { "CONFIRMED" };
-        if new.status != status {
+        let status = match with {
+            CreateWith::ImportJob => "RESET_REQUIRED",
+            CreateWith::AdminApi if keeps_temporary_password(old) => "FORCE_CHANGE_PASSWORD",
+            CreateWith::AdminApi => "CONFIRMED",
+        };
+        // Who has chosen a password since is as they should be.
+        let has_chosen = with == CreateWith::ImportJob && new.status == "CONFIRMED";
+        if new.status != status && !has_chosen {
             fields.push("status".to_owned());
         }
         if !self.fit.target.makes_usernames() && old.username != new.username {
@@ -199,71 +287,117 @@ impl Check<'_> {
     }
 
     /// Users in the new pool that no user of the backup became.
-    async fn unknown_users(&mut self) -> Result<()> {
-        let new = self.new;
-        let mut walk = new.users();
-        while let Some(versions) = walk.next().await? {
-            for version in versions {
-                if self.backup.mapping_to(&self.import.id, &version.key).await?.is_none() {
-                    self.note(Kind::User, "", &version.key, What::New);
-                }
-            }
-        }
-        Ok(())
+    async fn strangers(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+        let new_subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
+        let ours = self.imports.mappings_to(&self.import.id, &new_subs).await?;
+        let ours: HashSet<&str> = ours.iter().filter_map(|mapping| mapping.new_sub.as_deref()).collect();
+        let strangers = new_subs.iter().filter(|new_sub| !ours.contains(new_sub.as_str()));
+        Ok(strangers.map(|new_sub| difference(Kind::User, "", new_sub, What::New)).collect())
     }
 
-    async fn groups(&mut self) -> Result<()> {
+    /// All groups at once: a pool has 10,000 at most.
+    async fn groups(&self, place: CheckPlace) -> Result<(Vec<Difference>, Option<CheckPlace>)> {
         let old = all_groups(self.old).await?;
         let mut new = all_groups(self.new).await?;
+        let mut found = Vec::new();
         for (name, group) in old {
-            let found = new.remove(&name);
+            let in_new = new.remove(&name);
             if group.is_automatic(self.old.pool()) {
                 continue;
             }
-            match found.map(|found| differing_group_fields(&group, &found)) {
-                None => self.note(Kind::Group, "", &name, What::Gone),
-                Some(fields) if fields.is_empty() => {}
-                Some(fields) => self.note(Kind::Group, "", &name, What::Changed(fields)),
+            let what = match in_new {
+                Some(in_new) => What::Changed(differing_group_fields(&group, &in_new)),
+                None => What::Gone,
+            };
+            if what != What::Changed(Vec::new()) {
+                found.push(difference(Kind::Group, "", &name, what));
             }
         }
-        for (name, group) in new {
-            if !group.is_automatic(self.new.pool()) {
-                self.note(Kind::Group, "", &name, What::New);
-            }
-        }
-        Ok(())
+        let others = new.into_iter().filter(|(_, group)| !group.is_automatic(self.new.pool()));
+        found.extend(others.map(|(name, _)| difference(Kind::Group, "", &name, What::New)));
+        let next = place.part.next().map(|part| at(part, Position::Start, place.differences, &found));
+        Ok((found, next))
     }
 
-    /// Every member whose user was restored must be there, and nobody else.
-    async fn members(&mut self, group: &str, progress: &dyn Progress) -> Result<()> {
-        let (old, new) = (self.old, self.new);
-        if group.strip_prefix(old.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
-            return Ok(());
+    /// Members of one group in the backup whose user was restored, and is not in it.
+    async fn members(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+        let group = group_of(versions);
+        if group.strip_prefix(self.old.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
+            return Ok(Vec::new());
         }
-        let mut expected: HashSet<String> = HashSet::new();
-        let mut walk = old.walk(Partition::members(group));
-        while let Some(versions) = walk.next().await? {
-            for mapping in self.mappings(&versions).await?.into_values() {
-                if let (MappingState::Restored, Some(new_sub)) = (mapping.state, mapping.new_sub) {
-                    expected.insert(new_sub);
-                }
-            }
-            progress.advance(Stage::Compare, versions.len() as u64);
-        }
-        let mut walk = new.walk(Partition::members(group));
-        while let Some(versions) = walk.next().await? {
-            for version in versions {
-                if !expected.remove(&version.key) {
-                    self.note(Kind::Membership, group, &version.key, What::New);
-                }
-            }
-        }
-        for new_sub in expected {
-            let old_sub = self.backup.mapping_to(&self.import.id, &new_sub).await?.map(|mapping| mapping.sub);
-            self.note(Kind::Membership, group, &old_sub.unwrap_or(new_sub), What::Gone);
-        }
-        Ok(())
+        let mappings = self.mappings(versions).await?.into_values();
+        let restored = mappings.filter(|mapping| mapping.state == MappingState::Restored);
+        let expected: Vec<(String, String)> =
+            restored.filter_map(|mapping| Some((mapping.sub, mapping.new_sub?))).collect();
+        let new_subs = expected.iter().map(|(_, new_sub)| new_sub.clone());
+        let found = get(self.new, new_subs, |sub| Partition::of_member(group, sub)).await?;
+        let found: HashSet<&str> = found.iter().map(|version| version.key.as_str()).collect();
+        let missing = expected.iter().filter(|(_, new_sub)| !found.contains(new_sub.as_str()));
+        Ok(missing.map(|(sub, _)| difference(Kind::Membership, group, sub, What::Gone)).collect())
     }
+
+    /// Members of one group of the new pool who were not in it in the backup.
+    async fn other_members(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+        let group = group_of(versions);
+        if group.strip_prefix(self.new.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
+            return Ok(Vec::new());
+        }
+        let new_subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
+        let ours = self.imports.mappings_to(&self.import.id, &new_subs).await?;
+        let old_subs = ours.iter().map(|mapping| mapping.sub.clone());
+        let members = get(self.old, old_subs, |sub| Partition::of_member(group, sub)).await?;
+        let members: HashSet<&str> = members.iter().map(|version| version.key.as_str()).collect();
+        let expected: HashSet<&str> = ours
+            .iter()
+            .filter(|mapping| members.contains(mapping.sub.as_str()))
+            .filter_map(|mapping| mapping.new_sub.as_deref())
+            .collect();
+        let others = new_subs.iter().filter(|new_sub| !expected.contains(new_sub.as_str()));
+        Ok(others.map(|new_sub| difference(Kind::Membership, group, new_sub, What::New)).collect())
+    }
+}
+
+fn at(part: Part, position: Position, before: u64, found: &[Difference]) -> CheckPlace {
+    CheckPlace { part, position, differences: before + found.len() as u64 }
+}
+
+fn difference(kind: Kind, group: &str, key: &str, what: What) -> Difference {
+    Difference { kind, group: group.to_owned(), key: key.to_owned(), what }
+}
+
+fn group_of(versions: &[Version]) -> &str {
+    versions.first().map_or("", |version| version.partition.group())
+}
+
+/// Whether an attribute is as it should be. A row of an import job says of an address whether it
+/// is verified, also where nothing was said before.
+fn is_same(name: &str, expected: Option<&String>, found: Option<&String>, with: CreateWith) -> bool {
+    let is_false = |value: Option<&String>| value.is_none_or(|value| value.eq_ignore_ascii_case("false"));
+    match (expected, found) {
+        (Some(expected), Some(found)) if name.ends_with("_verified") => expected.eq_ignore_ascii_case(found),
+        (expected, found) if with == CreateWith::ImportJob && name.ends_with("_verified") => {
+            is_false(expected) && is_false(found)
+        }
+        // A row cannot tell an empty value from none.
+        (Some(expected), None) if with == CreateWith::ImportJob => expected.is_empty(),
+        (expected, found) => expected == found,
+    }
+}
+
+/// The versions of these keys in a snapshot.
+async fn get(
+    snapshot: &Snapshot,
+    keys: impl Iterator<Item = String>,
+    partition: impl Fn(&str) -> Partition,
+) -> Result<Vec<Version>> {
+    let mut by_partition: BTreeMap<Partition, Vec<String>> = BTreeMap::new();
+    for key in keys {
+        by_partition.entry(partition(&key)).or_default().push(key);
+    }
+    let reads = by_partition
+        .iter()
+        .map(|(partition, keys)| snapshot.backup().get(snapshot.pool(), partition, keys, snapshot.at));
+    Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 /// There are at most 10,000 groups in a pool.

@@ -1,40 +1,35 @@
+use std::collections::HashSet;
+
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Importer, PARALLEL_CALLS};
+use super::{Importer, Ongoing, PARALLEL_CALLS};
 use crate::Result;
-use crate::model::{Group, Kind, Record};
-use crate::ports::{Fault, Import, Outcome, Version};
+use crate::model::{Group, Partition, Record};
+use crate::ports::{Fault, Import, Outcome, Step};
 use crate::progress::Stage;
-use crate::read::Snapshot;
 
 /// Why groups of identity providers are not restored.
 pub(super) const AUTOMATIC: &str = "Cognito makes the group of an identity provider itself";
 
 impl Importer {
-    /// Creates every group that is not there yet.
-    pub(super) async fn create_groups(&self, import: &Import, snapshot: &Snapshot) -> Result<()> {
-        let total = snapshot.run.manifest.as_ref().map(|manifest| manifest.totals.groups);
-        self.progress.begin(Stage::CreateGroups, total);
-        let mut groups = snapshot.groups();
-        while let Some(versions) = groups.next().await? {
-            let names: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
-            let done = self.done(import, Kind::Group, "", &names).await?;
-            let records = versions.iter().map(Version::record).collect::<Result<Vec<_>>>()?;
-            stream::iter(records)
-                .map(|record| async {
-                    match record {
-                        Record::Group(group) if !done.contains(&group.name) => {
-                            self.create_group(import, group).await
-                        }
-                        _ => Ok(()),
-                    }
-                })
-                .buffer_unordered(PARALLEL_CALLS)
-                .try_collect::<()>()
-                .await?;
-            self.progress.advance(Stage::CreateGroups, versions.len() as u64);
-        }
-        self.progress.end(Stage::CreateGroups);
+    /// Creates those of these groups that are not there yet.
+    pub(super) async fn create_groups(&self, ongoing: &Ongoing, names: &[String]) -> Result<()> {
+        let Ongoing { import, snapshot, .. } = ongoing;
+        let done = self.done(import, Step::Group, "", names).await?;
+        let todo: Vec<String> = names.iter().filter(|name| !done.contains(*name)).cloned().collect();
+        let versions = self.backup.get(snapshot.pool(), &Partition::Groups, &todo, snapshot.at).await?;
+        let records = versions.iter().map(crate::ports::Version::record).collect::<Result<Vec<_>>>()?;
+        stream::iter(records)
+            .map(|record| async {
+                match record {
+                    Record::Group(group) => self.create_group(import, group).await,
+                    _ => Ok(()),
+                }
+            })
+            .buffer_unordered(PARALLEL_CALLS)
+            .try_collect::<()>()
+            .await?;
+        self.progress.advance(Stage::CreateGroups, names.len() as u64);
         Ok(())
     }
 
@@ -51,23 +46,20 @@ impl Importer {
                 Err(error) => Some(error.reason()),
             }
         };
-        let outcome = Outcome { kind: Kind::Group, group: String::new(), key: group.name, failure };
-        self.backup.put_outcomes(&import.id, &[outcome]).await
+        let outcome = Outcome { step: Step::Group, group: String::new(), key: group.name, failure };
+        self.imports.put_outcomes(&import.id, &[outcome]).await
     }
 
     /// Which of these are done, and need not be done again.
     pub(super) async fn done(
         &self,
         import: &Import,
-        kind: Kind,
+        step: Step,
         group: &str,
         keys: &[String],
-    ) -> Result<std::collections::HashSet<String>> {
-        let outcomes = self.backup.outcomes_of(&import.id, kind, group, keys).await?;
-        Ok(outcomes
-            .into_iter()
-            .filter(|outcome| outcome.failure.is_none())
-            .map(|outcome| outcome.key)
-            .collect())
+    ) -> Result<HashSet<String>> {
+        let outcomes = self.imports.outcomes_of(&import.id, step, group, keys).await?;
+        let done = outcomes.into_iter().filter(|outcome| outcome.failure.is_none());
+        Ok(done.map(|outcome| outcome.key).collect())
     }
 }

@@ -1,53 +1,72 @@
 //! One restore of one run into one new pool.
 //!
-//! Users are created first, then everything else is an update of them. What became of each
-//! record is stored beside the backup, so that an import killed at any moment goes on where it
-//! stopped, and never creates a user twice.
+//! Groups and users are created first, then everything else is an update of them. What became of
+//! each record is stored, so that an import killed at any moment goes on where it stopped, and
+//! never creates a user twice. Each step is a function that any process can run, any number of
+//! times; [`Importer::import`] runs them all in one process.
 
 mod check;
+mod csv;
+mod finish;
 mod fit;
 mod groups;
+mod jobs;
+mod matching;
+mod memberships;
 mod password;
 mod plan;
+mod replay;
 mod report;
 mod survey;
-mod updates;
 mod users;
 
 use std::sync::Arc;
 
+use futures::{TryStreamExt as _, stream};
+
 use crate::model::PoolId;
 use crate::pacing::Paced;
-use crate::ports::{Backup, Clock, Import, ImportOptions, ImportStatus, Ledger};
-use crate::progress::Progress;
-use crate::read::Snapshot;
+use crate::ports::{
+    Backup, Clock, CreateWith, Import, ImportOptions, ImportStatus, Imports, Ledger, Phase, Target,
+};
+use crate::progress::{Progress, Stage};
+use crate::read::{Position, Snapshot};
 use crate::run::stamped_id;
 use crate::{Error, Result};
 
-pub use check::{compare_restored, list_into};
+pub use check::{CheckPlace, compare_restored, list_into};
+pub use jobs::Next;
+pub use matching::{MatchPlace, Matched};
 pub use plan::{Plan, Problem};
-pub use report::{Failure, Report};
+pub use replay::{BATCH, Batch, Batches};
+pub use report::{Counts, Failure, Report};
 
 use fit::Fit;
 
-/// How many users or updates are on their way at once; the rates are the limit.
-const PARALLEL_CALLS: usize = 64;
+/// How many batches are on their way at once in one process; the rates are the limit.
+const PARALLEL_BATCHES: usize = 4;
 
-/// Restores into one pool.
+/// How many calls of one batch are on their way at once.
+const PARALLEL_CALLS: usize = 32;
+
+/// Restores into one pool. A clone is another hand at the same work.
+#[derive(Clone)]
 pub struct Importer {
     /// The new pool.
     pub directory: Arc<Paced>,
-    /// Where it is restored from, and where what became of it is kept.
+    /// Where it is restored from.
     pub backup: Arc<dyn Backup>,
-    /// An empty store, for listing the new pool into when it is compared with the backup.
-    pub scratch: Scratch,
+    /// Where what became of it is kept.
+    pub imports: Arc<dyn Imports>,
+    /// The role by which Cognito writes the logs of import jobs.
+    pub logs_role_arn: Option<String>,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
 }
 
-/// An empty store that is thrown away afterwards.
+/// An empty store that is thrown away afterwards, for listing the new pool into.
 #[derive(Clone)]
 pub struct Scratch {
     /// For versions.
@@ -60,9 +79,22 @@ pub struct Scratch {
 pub struct Prepared {
     /// What it will do.
     pub plan: Plan,
+    ongoing: Ongoing,
+}
+
+/// An import, and what every step of it needs.
+pub struct Ongoing {
+    /// Its record.
+    pub import: Import,
     snapshot: Snapshot,
     fit: Fit,
-    import: Import,
+}
+
+impl Ongoing {
+    fn new(import: Import, snapshot: Snapshot) -> Result<Self> {
+        let fit = Fit::new(&import.target, &import.options)?;
+        Ok(Self { import, snapshot, fit })
+    }
 }
 
 impl Importer {
@@ -74,8 +106,7 @@ impl Importer {
                 let difference = format!("from pool {}", import.from_pool);
                 return Err(Error::OtherImport { import: import.id, difference });
             }
-            return Snapshot::find(self.backup.clone(), Some(&import.from_pool), Some(import.run.as_str()))
-                .await;
+            return self.snapshot_of(&import).await;
         }
         Snapshot::find(self.backup.clone(), from, as_of).await
     }
@@ -88,47 +119,119 @@ impl Importer {
     /// of another run or with other options was begun into this pool. What makes the pool
     /// incompatible is in the plan.
     pub async fn prepare(&self, snapshot: Snapshot, options: ImportOptions) -> Result<Prepared> {
-        let explain = |error| self.directory.explain(error);
-        let target = self.directory.describe().await.map_err(explain)?;
-        let target = target.settings(serde_json::Value::Null).pool()?;
+        let target = self.describe_target(options.create_with).await?;
         let import = self.this_import(&snapshot, options).await?;
-        self.directory.read_rates(&crate::pacing::Category::ALL).await;
-        let fit = Fit::new(target, import.options.clone());
-        let plan = self.plan(&snapshot, &fit).await?;
-        Ok(Prepared { plan, snapshot, fit, import })
+        let ongoing = Ongoing::new(Import { target, ..import }, snapshot)?;
+        let plan = self.plan(&ongoing).await?;
+        Ok(Prepared { plan, ongoing })
     }
 
-    /// Restores, and compares the new pool with the backup.
+    /// Writes the import down as begun, or as going on.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] before anything is written.
+    pub async fn begin(&self, prepared: Prepared) -> Result<Ongoing> {
+        let Prepared { plan, ongoing } = prepared;
+        if !plan.incompatible.is_empty() {
+            return Err(Error::Incompatible(plan.incompatible));
+        }
+        let before = ongoing.import;
+        // An import that failed goes on with the jobs it has begun.
+        let ends =
+            before.ends + u32::from(matches!(before.status, ImportStatus::Complete | ImportStatus::Partial));
+        let import = Import { status: ImportStatus::Running, ended_at: None, reason: None, ends, ..before };
+        self.imports.put_import(&import).await?;
+        Ok(Ongoing { import, ..ongoing })
+    }
+
+    /// An import that has begun, to go on with in another process.
+    pub async fn resume(&self, id: &str) -> Result<Ongoing> {
+        let import = self.imports.import(id).await?;
+        let import = import.ok_or_else(|| Error::NoSuchImport(id.to_owned()))?;
+        let snapshot = self.snapshot_of(&import).await?;
+        Ongoing::new(import, snapshot)
+    }
+
+    /// Restores, and compares the new pool with the backup. `scratch` is for listing it.
     ///
     /// # Errors
     /// [`Error::Incompatible`] before anything is written. What single records could not be
     /// restored is in the report.
-    pub async fn import(&self, prepared: Prepared) -> Result<Report> {
-        let Prepared { plan, snapshot, fit, import } = prepared;
-        if !plan.incompatible.is_empty() {
-            return Err(Error::Incompatible(plan.incompatible));
+    pub async fn import(&self, prepared: Prepared, scratch: &Scratch) -> Result<Report> {
+        let totals = prepared.plan.clone();
+        let mut ongoing = self.begin(prepared).await?;
+        self.replay_all(&ongoing, Phase::Groups, Stage::CreateGroups, totals.totals.groups).await?;
+        self.run_jobs(&ongoing, totals.users_by_job).await?;
+        self.replay_all(&ongoing, Phase::Users, Stage::CreateUsers, totals.totals.users).await?;
+        if self.must_match(&ongoing).await? {
+            self.match_all(&ongoing, scratch).await?;
         }
-        let running = Import { status: ImportStatus::Running, ended_at: None, ..import };
-        self.backup.put_import(&running).await?;
-        self.create_groups(&running, &snapshot).await?;
-        self.create_users(&running, &snapshot, &fit, &plan).await?;
-        self.add_memberships(&running, &snapshot, &plan).await?;
-        let differences = self.check(&running, &snapshot, &fit).await?;
-        let report = self.report(running, differences).await?;
-        self.backup.put_import(&report.import).await?;
-        Ok(report)
+        self.replay_all(&ongoing, Phase::Unfinished, Stage::Finish, totals.totals.users).await?;
+        let memberships = totals.memberships_to_add;
+        self.replay_all(&ongoing, Phase::Memberships, Stage::Updates, memberships).await?;
+        self.check(&mut ongoing, scratch).await?;
+        self.report(ongoing).await
+    }
+
+    /// Replays a whole phase in this process.
+    async fn replay_all(&self, ongoing: &Ongoing, phase: Phase, stage: Stage, total: u64) -> Result<()> {
+        self.progress.begin(stage, Some(total));
+        let batches = Batches::new(self, ongoing, phase, Position::Start).await?;
+        stream::try_unfold(batches, async |mut batches| {
+            Ok::<_, Error>(
+                batches.next().await?.map(|found| (stream::iter(found.into_iter().map(Ok)), batches)),
+            )
+        })
+        .try_flatten()
+        .map_ok(|batch| async move { self.replay(ongoing, &batch).await })
+        .try_buffer_unordered(PARALLEL_BATCHES)
+        .try_collect::<()>()
+        .await?;
+        self.progress.end(stage);
+        Ok(())
+    }
+
+    /// Lists the new pool.
+    async fn list(&self, scratch: &Scratch) -> Result<Snapshot> {
+        list_into(scratch, self.directory.clone(), self.clock.clone(), self.progress.clone()).await
+    }
+
+    /// What of the new pool decides how users can be restored into it.
+    async fn describe_target(&self, create_with: CreateWith) -> Result<Target> {
+        let explain = |error| self.directory.explain(error);
+        let pool = self.directory.describe().await.map_err(explain)?;
+        let mfa = self.directory.mfa_config().await.map_err(explain)?;
+        let columns = match create_with {
+            CreateWith::ImportJob => self.directory.csv_header().await.map_err(explain)?,
+            CreateWith::AdminApi => Vec::new(),
+        };
+        // Whoever may not list them can restore all but links, each of which is then listed.
+        let providers = self.directory.providers().await;
+        let providers = match providers {
+            Err(error) if error.is_transient() => return Err(explain(error)),
+            providers => providers.unwrap_or_default(),
+        };
+        self.directory.read_rates(&crate::pacing::Category::ALL).await;
+        let creation_rps = self.directory.pacer().rates().read_creation_rps();
+        Ok(Target { settings: pool.settings(mfa), providers, columns, creation_rps })
     }
 
     /// The import into this pool that was begun, if any. It can be run again when it has ended:
     /// then it does what it could not do, and compares once more.
     async fn begun(&self) -> Result<Option<Import>> {
-        Ok(self.backup.imports(Some(self.directory.pool())).await?.pop())
+        Ok(self.imports.imports(Some(self.directory.pool())).await?.pop())
+    }
+
+    async fn snapshot_of(&self, import: &Import) -> Result<Snapshot> {
+        let run = Some(import.run.as_str());
+        Snapshot::find(self.backup.clone(), Some(&import.from_pool), run).await
     }
 
     async fn this_import(&self, snapshot: &Snapshot, options: ImportOptions) -> Result<Import> {
         if let Some(begun) = self.begun().await? {
             return match difference(&begun, snapshot, &options) {
-                None => Ok(begun),
+                // How users are created may change: whoever is created stays so.
+                None => Ok(Import { options, ..begun }),
                 Some(difference) => Err(Error::OtherImport { import: begun.id, difference }),
             };
         }
@@ -146,6 +249,10 @@ impl Importer {
             status: ImportStatus::Running,
             started_at: now,
             ended_at: None,
+            target: Target::default(),
+            compared: None,
+            reason: None,
+            ends: 0,
         })
     }
 
@@ -173,7 +280,9 @@ fn difference(begun: &Import, snapshot: &Snapshot, options: &ImportOptions) -> O
     if begun.run != snapshot.run.id {
         return Some(format!("from run {}", begun.run));
     }
-    if begun.options == *options {
+    let same = begun.options.drop_attributes == options.drop_attributes
+        && begun.options.old_sub_attribute == options.old_sub_attribute;
+    if same {
         return None;
     }
     let mut words: Vec<String> =

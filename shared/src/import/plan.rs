@@ -1,10 +1,11 @@
-use super::Importer;
-use super::fit::Fit;
+use std::collections::HashMap;
+
 use super::survey::Survey;
+use super::{Importer, Ongoing, jobs};
 use crate::Result;
-use crate::model::{Partition, PoolId, Record};
+use crate::model::{Partition, PoolId, Record, Shard};
 use crate::pacing::Rates;
-use crate::ports::Operation;
+use crate::ports::{CreateWith, ImportOptions, Operation, PAGE_SIZE};
 use crate::progress::Stage;
 use crate::read::Snapshot;
 use crate::run::{Run, RunId, RunStatus, Totals};
@@ -24,22 +25,39 @@ pub struct Plan {
     pub as_of: Option<Timestamp>,
     /// What the run holds.
     pub totals: Totals,
-    /// Users that will be created. Each becomes a billed monthly active user.
+    /// How users are created, among others.
+    pub options: ImportOptions,
+    /// Users that will be created.
     pub users_to_create: u64,
+    /// Those of them whom import jobs create.
+    pub users_by_job: u64,
+    /// Users that become billed monthly active users: by being created by `AdminCreateUser`, by
+    /// being added to a group, or by being linked to an identity.
+    pub active_users: u64,
     /// Users that get a password nobody knows.
     pub passwords_to_set: u64,
     /// Users that will be disabled.
     pub users_to_disable: u64,
+    /// Users whose second factor will be turned on by an API.
+    pub factors_to_set: u64,
+    /// Links of users to identities of providers that will be made.
+    pub links_to_make: u64,
     /// Memberships that will be added.
     pub memberships_to_add: u64,
+    /// Why users cannot be in an import job, where one was asked for, and are created by
+    /// `AdminCreateUser` instead.
+    pub without_row: Vec<Problem>,
     /// Why the pool cannot take the backup at all. If there is a reason, nothing is written.
     pub incompatible: Vec<String>,
     /// What single records cannot be restored, and why.
     pub problems: Vec<Problem>,
     /// What a person should know before.
     pub notes: Vec<String>,
-    /// How long it will take at the rates in force, in seconds.
+    /// How long it will take at the rates in force, in seconds; the import jobs' own time included.
     pub seconds: f64,
+    /// How long of it the import jobs will take. Cognito promises nothing: reckoned by what the
+    /// retired solution reached.
+    pub job_seconds: f64,
 }
 
 /// Records that cannot be restored, or may not be accepted.
@@ -53,7 +71,8 @@ pub struct Problem {
 
 impl Importer {
     /// Looks through everything the snapshot holds. Writes nothing.
-    pub(super) async fn plan(&self, snapshot: &Snapshot, fit: &Fit) -> Result<Plan> {
+    pub(super) async fn plan(&self, ongoing: &Ongoing) -> Result<Plan> {
+        let Ongoing { snapshot, fit, import } = ongoing;
         let held = snapshot.run.manifest.as_ref().map(|manifest| manifest.totals);
         self.progress
             .begin(Stage::Plan, held.map(|totals| 2 * (totals.users + totals.groups + totals.memberships)));
@@ -68,43 +87,53 @@ impl Importer {
             }
             self.progress.advance(Stage::Plan, versions.len() as u64);
         }
-        let mut automatic_groups = 0;
-        let mut member_pages = 0;
-        for name in self.backup.group_names(snapshot.pool()).await? {
-            let automatic = name.starts_with(&format!("{}_", snapshot.pool()));
-            automatic_groups += u64::from(automatic);
-            member_pages += self.plan_members(snapshot, &name, automatic, &mut survey).await?;
-        }
+        let groups = self.plan_memberships(snapshot, &mut survey).await?;
         self.progress.end(Stage::Plan);
-        let mut plan = survey.plan(&totals, automatic_groups);
+        let automatic = groups.keys().filter(|name| is_automatic(name, snapshot.pool())).count() as u64;
+        let mut plan = survey.plan(&totals, automatic);
+        plan.options = import.options.clone();
         plan.from_pool = Some(snapshot.pool().clone());
         plan.into_pool = Some(self.directory.pool().clone());
         plan.run = Some(snapshot.run.id.clone());
         plan.as_of = Some(snapshot.at);
         plan.notes.extend(run_note(&snapshot.run));
-        plan.seconds = seconds(&plan, member_pages, &self.directory.pacer().rates());
+        let pages = groups.values().map(|members| members.div_ceil(u64::from(PAGE_SIZE)).max(1)).sum();
+        plan.reckon(pages, &self.directory.pacer().rates());
         Ok(plan)
     }
 
-    /// Counts the memberships of one group. Returns the pages a listing of them will have.
-    async fn plan_members(
+    /// Looks at the memberships. Returns how many each group has that was there.
+    async fn plan_memberships(
         &self,
         snapshot: &Snapshot,
-        group: &str,
-        automatic: bool,
         survey: &mut Survey<'_>,
-    ) -> Result<u64> {
-        let mut walk = snapshot.walk(Partition::members(group));
-        let mut members = 0;
+    ) -> Result<HashMap<String, u64>> {
+        let mut groups: HashMap<String, u64> = HashMap::new();
+        let mut walk = snapshot.groups();
         while let Some(versions) = walk.next().await? {
-            for version in &versions {
-                survey.membership(&version.key, automatic);
-            }
-            members += versions.len() as u64;
-            self.progress.advance(Stage::Plan, versions.len() as u64);
+            groups.extend(versions.into_iter().map(|version| (version.key, 0)));
         }
-        Ok(members.div_ceil(60).max(1))
+        let names = self.backup.group_names(snapshot.pool()).await?;
+        // By shard, so that what is remembered of each user is forgotten with the shard.
+        for shard in Shard::members() {
+            let of_shard = |group: &String| Partition::Members(group.clone(), shard.clone());
+            let mut walk = snapshot.walk(names.iter().map(of_shard));
+            while let Some(versions) = walk.next().await? {
+                let group = versions.first().map_or("", |version| version.partition.group());
+                *groups.entry(group.to_owned()).or_default() += versions.len() as u64;
+                for version in &versions {
+                    survey.membership(&version.key, is_automatic(group, snapshot.pool()));
+                }
+                self.progress.advance(Stage::Plan, versions.len() as u64);
+            }
+            survey.end_of_shard();
+        }
+        Ok(groups)
     }
+}
+
+fn is_automatic(group: &str, pool: &PoolId) -> bool {
+    group.strip_prefix(pool.as_str()).is_some_and(|rest| rest.starts_with('_'))
 }
 
 /// What to know of a run that is not complete, and is restored because it was named.
@@ -116,17 +145,29 @@ fn run_note(run: &Run) -> Option<String> {
     }
 }
 
-/// How long the import will take: creation is limited by the slowest of its calls, then come the
-/// memberships, then every page of the new pool is read once.
-#[allow(clippy::cast_precision_loss)] // no pool has more than 40 million users
-fn seconds(plan: &Plan, member_pages: u64, rates: &Rates) -> f64 {
-    let take = |calls: u64, operation: Operation| calls as f64 / rates.reached(operation);
-    let creation = take(plan.users_to_create, Operation::AdminCreateUser)
-        .max(take(plan.passwords_to_set, Operation::AdminSetUserPassword))
-        .max(take(plan.users_to_disable, Operation::AdminDisableUser));
-    let pages = plan.users_to_create.div_ceil(60) + member_pages;
-    take(plan.totals.groups, Operation::CreateGroup)
-        + creation
-        + take(plan.memberships_to_add, Operation::AdminAddUserToGroup)
-        + take(pages, Operation::ListUsers)
+impl Plan {
+    /// How long the import will take: one phase after another, each limited by the slowest of its
+    /// calls; and every page of the new pool is read, twice if import jobs create users.
+    #[allow(clippy::cast_precision_loss)] // no pool has more than 40 million users
+    fn reckon(&mut self, member_pages: u64, rates: &Rates) {
+        let take = |calls: u64, operation: Operation| calls as f64 / rates.reached(operation);
+        let by_api = self.users_to_create - self.users_by_job;
+        let creation = take(by_api, Operation::AdminCreateUser)
+            .max(take(self.passwords_to_set, Operation::AdminSetUserPassword))
+            .max(take(self.factors_to_set, Operation::AdminSetUserMFAPreference));
+        let updates = take(self.users_to_disable + self.links_to_make, Operation::AdminDisableUser);
+        let (creation, finishing) = match self.options.create_with {
+            CreateWith::AdminApi => (creation.max(updates), 0.0),
+            CreateWith::ImportJob => (creation, updates),
+        };
+        let pages = self.users_to_create.div_ceil(u64::from(PAGE_SIZE)) + member_pages;
+        let listings = 1.0 + f64::from(u8::from(self.options.create_with == CreateWith::ImportJob));
+        self.job_seconds = self.users_by_job as f64 / jobs::ROWS_PER_SECOND;
+        self.seconds = take(self.totals.groups, Operation::CreateGroup)
+            + self.job_seconds
+            + creation
+            + finishing
+            + take(self.memberships_to_add, Operation::AdminAddUserToGroup)
+            + listings * take(pages, Operation::ListUsers);
+    }
 }

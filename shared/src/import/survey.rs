@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use super::fit::Fit;
+use super::finish::keeps_temporary_password;
+use super::fit::{Fit, Route};
 use super::plan::{Plan, Problem};
-use super::users::keeps_temporary_password;
 use crate::model::User;
+use crate::ports::CreateWith;
 use crate::run::Totals;
 use crate::settings::PoolSettings;
 
@@ -25,15 +26,16 @@ pub(super) struct Survey<'a> {
     used: BTreeMap<String, u64>,
     problems: BTreeMap<String, u64>,
     names: Vec<UniqueName>,
+    /// Why users cannot be in an import job.
+    without_row: BTreeMap<String, u64>,
     /// Users that cannot be created: their memberships wait for them. By hash, to stay small.
     not_created: HashSet<u128>,
+    /// Those who become active by being created, or by a link, though a row carries others.
+    active: HashSet<u128>,
+    /// Those who become active by a membership, in the shard that is looked at.
+    active_by_group: HashSet<u128>,
     memberships_waiting: u64,
     plan: Plan,
-}
-
-/// Whether identities of providers are linked to a user of the pool's own.
-pub(super) fn has_links(user: &User) -> bool {
-    user.attributes.get("identities").is_some_and(|identities| !matches!(identities.trim(), "" | "[]"))
 }
 
 /// How to read a name off a user.
@@ -56,7 +58,10 @@ impl<'a> Survey<'a> {
             used: BTreeMap::new(),
             problems: BTreeMap::new(),
             names,
+            without_row: BTreeMap::new(),
             not_created: HashSet::new(),
+            active: HashSet::new(),
+            active_by_group: HashSet::new(),
             memberships_waiting: 0,
             plan: Plan::default(),
         }
@@ -64,22 +69,39 @@ impl<'a> Survey<'a> {
 
     /// Looks at one user.
     pub fn user(&mut self, user: &User) {
-        let new = match self.fit.new_user(user) {
-            Ok(new) => new,
-            Err(reason) => {
-                self.not_created.insert(short_hash(&user.sub));
-                return self.problem(format!("users: {reason}"));
-            }
-        };
+        let route = self.fit.route(user);
+        if let Route::Not(reason) = route {
+            self.not_created.insert(short_hash(&user.sub));
+            return self.problem(format!("users: {reason}"));
+        }
         for name in user.attributes.keys().filter(|name| self.fit.keeps(name)) {
             *self.used.entry(name.clone()).or_default() += 1;
         }
-        if has_links(user) {
-            self.problem("users: linked identities of providers are not restored".to_owned());
+        if let Route::Api(new) = &route {
+            for objection in self.fit.objections(&new.attributes) {
+                self.problem(format!("users: {objection}"));
+            }
         }
-        for objection in self.fit.objections(&new.attributes) {
-            self.problem(format!("users: {objection}"));
+        self.collisions(user);
+        self.factors_and_links(user, &route);
+        self.plan.users_to_create += 1;
+        self.plan.users_to_disable += u64::from(!user.enabled);
+        if matches!(route, Route::Row(_)) {
+            self.plan.users_by_job += 1;
+            return;
         }
+        self.plan.passwords_to_set += u64::from(!keeps_temporary_password(user));
+        if self.fit.options.create_with == CreateWith::ImportJob {
+            self.active.insert(short_hash(&user.sub));
+            if let Route::Api(new) = &route
+                && let Err(reason) = self.fit.row(user, new)
+            {
+                *self.without_row.entry(reason).or_default() += 1;
+            }
+        }
+    }
+
+    fn collisions(&mut self, user: &User) {
         let mut collisions = Vec::new();
         for name in &mut self.names {
             if (name.of)(user).is_some_and(|value| !name.insert(value)) {
@@ -92,18 +114,41 @@ impl<'a> Survey<'a> {
         for collision in collisions {
             self.problem(collision);
         }
-        self.plan.users_to_create += 1;
-        self.plan.passwords_to_set += u64::from(!keeps_temporary_password(user));
-        self.plan.users_to_disable += u64::from(!user.enabled);
     }
 
-    /// Looks at one membership, after all users.
-    pub fn membership(&mut self, sub: &str, of_automatic_group: bool) {
-        if of_automatic_group || self.not_created.contains(&short_hash(sub)) {
-            self.memberships_waiting += 1;
-        } else {
-            self.plan.memberships_to_add += 1;
+    fn factors_and_links(&mut self, user: &User, route: &Route) {
+        match self.fit.mfa_of(user) {
+            Some(Err(reason)) => self.problem(format!("users: {reason}")),
+            Some(Ok(_)) if matches!(route, Route::Api(_)) => self.plan.factors_to_set += 1,
+            _ => {}
         }
+        let (links, unknown) = self.fit.links_of(user);
+        self.plan.links_to_make += links.len() as u64;
+        if !links.is_empty() {
+            self.active.insert(short_hash(&user.sub));
+        }
+        for provider in unknown {
+            self.problem(format!("users: the new pool has no identity provider {provider} to link them to"));
+        }
+    }
+
+    /// Looks at one membership, after all users; at all of a shard one after another.
+    pub fn membership(&mut self, sub: &str, of_automatic_group: bool) {
+        let user = short_hash(sub);
+        if of_automatic_group || self.not_created.contains(&user) {
+            self.memberships_waiting += 1;
+            return;
+        }
+        self.plan.memberships_to_add += 1;
+        if self.fit.options.create_with == CreateWith::ImportJob && !self.active.contains(&user) {
+            self.active_by_group.insert(user);
+        }
+    }
+
+    /// The next shard of memberships has other users.
+    pub fn end_of_shard(&mut self) {
+        self.plan.active_users += self.active_by_group.len() as u64;
+        self.active_by_group.clear();
     }
 
     /// What was found.
@@ -115,12 +160,20 @@ impl<'a> Survey<'a> {
             let waiting = "memberships: wait for users or groups that no API can create".to_owned();
             self.problems.insert(waiting, self.memberships_waiting);
         }
-        let problems = std::mem::take(&mut self.problems);
+        let listed = |counted: BTreeMap<String, u64>| {
+            counted.into_iter().map(|(what, count)| Problem { what, count }).collect()
+        };
+        let active_users = match self.fit.options.create_with {
+            CreateWith::AdminApi => self.plan.users_to_create,
+            CreateWith::ImportJob => self.plan.active_users + self.active.len() as u64,
+        };
         Plan {
             totals: *totals,
             incompatible: self.incompatible(),
             notes: self.notes(),
-            problems: problems.into_iter().map(|(what, count)| Problem { what, count }).collect(),
+            problems: listed(std::mem::take(&mut self.problems)),
+            without_row: listed(std::mem::take(&mut self.without_row)),
+            active_users,
             ..self.plan
         }
     }
@@ -132,7 +185,23 @@ impl<'a> Survey<'a> {
     /// Why the pool cannot take the backup at all.
     fn incompatible(&self) -> Vec<String> {
         let attributes = self.used.iter().filter_map(|(name, users)| self.attribute_objection(name, *users));
-        attributes.chain(self.sign_in_objection()).chain(self.old_sub_objection()).collect()
+        attributes
+            .chain(self.sign_in_objection())
+            .chain(self.old_sub_objection())
+            .chain(self.job_objection())
+            .collect()
+    }
+
+    /// Without an attribute to verify, an import job does not even start (Developer Guide,
+    /// "Importing users into user pools from a CSV file").
+    fn job_objection(&self) -> Option<String> {
+        let cannot = self.fit.options.create_with == CreateWith::ImportJob
+            && self.fit.target.auto_verified_attributes.is_empty();
+        cannot.then(|| {
+            "it verifies neither email nor phone_number by itself, as import jobs need it: set its \
+             AutoVerifiedAttributes, or create users with the admin API"
+                .to_owned()
+        })
     }
 
     fn attribute_objection(&self, name: &str, users: u64) -> Option<String> {
@@ -183,10 +252,18 @@ impl<'a> Survey<'a> {
             notes.push(format!("multi-factor authentication was {was} and is {is} in the new pool"));
         }
         if is != "OFF" || was != "OFF" {
-            notes.push("no API returns a user's second factor: users set theirs up again".to_owned());
+            notes.push(
+                "no API returns a user's authenticator app or passkey: users set theirs up again".to_owned(),
+            );
         }
         if self.fit.target.makes_usernames() && !self.source.makes_usernames() {
             notes.push("the new pool makes up usernames: the old ones are kept only in the map".to_owned());
+        }
+        if self.fit.options.create_with == CreateWith::ImportJob {
+            notes.push(
+                "users of import jobs are RESET_REQUIRED: when they next sign in, they choose a new password"
+                    .to_owned(),
+            );
         }
         for trigger in CREATION_TRIGGERS {
             if self.fit.target.lambda_config.get(trigger).is_some_and(|value| !value.is_null()) {

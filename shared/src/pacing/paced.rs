@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
 
 use super::{Category, Pacer};
 use crate::Error;
 use crate::model::{Group, PoolId, User};
 use crate::ports::{
-    CallError, Clock, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter,
+    CallError, Clock, Directory, Factor, Fault, Identity, JobReport, NewJob, NewUser, Operation, PAGE_SIZE,
+    Page, PoolDescription, UploadUrl, UserFilter,
 };
 
 /// A call that keeps failing is given up after so many tries: about two minutes. A throttled
@@ -81,7 +83,7 @@ impl Paced {
             let answer = attempt().await;
             drop(permit);
             match answer {
-                Err(error) if error.is_transient() => {
+                Err(error) if helps_to_repeat(&error) => {
                     failures += u32::from(error.fault != Fault::Throttled);
                     if failures == MOST_FAILURES {
                         return Err(error);
@@ -111,6 +113,12 @@ impl Paced {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(operation).or_default() += 1;
     }
+}
+
+/// A job that cannot be made or started because of another waits its turn for longer than this.
+fn helps_to_repeat(error: &CallError) -> bool {
+    let of_a_job = matches!(error.operation, Operation::CreateUserImportJob | Operation::StartUserImportJob);
+    error.is_transient() && !(of_a_job && error.fault == Fault::Limit)
 }
 
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
@@ -166,6 +174,52 @@ impl Paced {
 
     pub async fn disable_user(&self, username: &str) -> Result<(), CallError> {
         self.call(Operation::AdminDisableUser, || self.inner.disable_user(username)).await
+    }
+
+    pub async fn set_mfa_preference(&self, username: &str, factors: &[Factor]) -> Result<(), CallError> {
+        let attempt = || self.inner.set_mfa_preference(username, factors);
+        self.call(Operation::AdminSetUserMFAPreference, attempt).await
+    }
+
+    pub async fn link_provider(&self, username: &str, identity: &Identity) -> Result<(), CallError> {
+        let attempt = || self.inner.link_provider(username, identity);
+        self.call(Operation::AdminLinkProviderForUser, attempt).await
+    }
+
+    pub async fn csv_header(&self) -> Result<Vec<String>, CallError> {
+        self.call(Operation::GetCSVHeader, || self.inner.csv_header()).await
+    }
+
+    pub async fn create_import_job(&self, name: &str, logs_role_arn: &str) -> Result<NewJob, CallError> {
+        let attempt = || self.inner.create_import_job(name, logs_role_arn);
+        self.call(Operation::CreateUserImportJob, attempt).await
+    }
+
+    pub async fn upload(&self, url: &UploadUrl, file: &Bytes) -> Result<(), CallError> {
+        self.call(Operation::UploadUserImportFile, || self.inner.upload(url, file.clone())).await
+    }
+
+    pub async fn start_import_job(&self, job: &str) -> Result<JobReport, CallError> {
+        self.call(Operation::StartUserImportJob, || self.inner.start_import_job(job)).await
+    }
+
+    pub async fn describe_import_job(&self, job: &str) -> Result<JobReport, CallError> {
+        self.call(Operation::DescribeUserImportJob, || self.inner.describe_import_job(job)).await
+    }
+
+    /// The names of all identity providers, over all pages.
+    pub async fn providers(&self) -> Result<Vec<String>, CallError> {
+        let mut found = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let attempt = || self.inner.list_providers(token.as_deref());
+            let page = self.call(Operation::ListIdentityProviders, attempt).await?;
+            found.extend(page.items);
+            match page.next {
+                None => return Ok(found),
+                next => token = next,
+            }
+        }
     }
 
     /// Asks Cognito for the rate of each of these categories that can differ from the default

@@ -20,8 +20,17 @@ struct Lane {
     answered: tokio::sync::Notify,
 }
 
-const LIMITED_PER_POOL: [Operation; 4] =
-    [Operation::GetUserPoolMfaConfig, Operation::ListGroups, Operation::GetGroup, Operation::CreateGroup];
+const LIMITED_PER_POOL: [Operation; 9] = [
+    Operation::GetUserPoolMfaConfig,
+    Operation::ListGroups,
+    Operation::GetGroup,
+    Operation::CreateGroup,
+    Operation::ListIdentityProviders,
+    Operation::GetCSVHeader,
+    Operation::CreateUserImportJob,
+    Operation::StartUserImportJob,
+    Operation::DescribeUserImportJob,
+];
 
 impl Pacer {
     /// Paces at `rates`.

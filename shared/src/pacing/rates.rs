@@ -16,6 +16,7 @@ pub enum Category {
     UserList,
     UserCreation,
     UserUpdate,
+    UserResourceUpdate,
     UserAccountRecovery,
     UserPoolRead,
     UserPoolResourceRead,
@@ -29,10 +30,11 @@ const PER_POOL_RPS: f64 = 5.0;
 
 impl Category {
     /// Every category this tool uses.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UserList,
         Self::UserCreation,
         Self::UserUpdate,
+        Self::UserResourceUpdate,
         Self::UserAccountRecovery,
         Self::UserPoolRead,
         Self::UserPoolResourceRead,
@@ -46,6 +48,7 @@ impl Category {
             Self::UserList => "UserList",
             Self::UserCreation => "UserCreation",
             Self::UserUpdate => "UserUpdate",
+            Self::UserResourceUpdate => "UserResourceUpdate",
             Self::UserAccountRecovery => "UserAccountRecovery",
             Self::UserPoolRead => "UserPoolRead",
             Self::UserPoolResourceRead => "UserPoolResourceRead",
@@ -59,7 +62,7 @@ impl Category {
         match self {
             Self::UserList | Self::UserAccountRecovery => 30.0,
             Self::UserCreation => 50.0,
-            Self::UserUpdate => 25.0,
+            Self::UserUpdate | Self::UserResourceUpdate => 25.0,
             Self::UserPoolRead | Self::UserPoolResourceUpdate => 15.0,
             Self::UserPoolResourceRead => 20.0,
             Self::LimitManagement => 1.0,
@@ -102,11 +105,23 @@ impl Operation {
         match self {
             Self::ListUsers | Self::ListUsersInGroup => Category::UserList,
             Self::AdminCreateUser => Category::UserCreation,
-            Self::AdminAddUserToGroup | Self::AdminDisableUser => Category::UserUpdate,
+            Self::AdminAddUserToGroup | Self::AdminDisableUser | Self::AdminLinkProviderForUser => {
+                Category::UserUpdate
+            }
+            Self::AdminSetUserMFAPreference => Category::UserResourceUpdate,
             Self::AdminSetUserPassword => Category::UserAccountRecovery,
             Self::DescribeUserPool => Category::UserPoolRead,
-            Self::GetUserPoolMfaConfig | Self::ListGroups | Self::GetGroup => Category::UserPoolResourceRead,
-            Self::CreateGroup => Category::UserPoolResourceUpdate,
+            Self::GetUserPoolMfaConfig
+            | Self::ListGroups
+            | Self::GetGroup
+            | Self::ListIdentityProviders
+            | Self::GetCSVHeader
+            | Self::DescribeUserImportJob => Category::UserPoolResourceRead,
+            // The upload is no request to Cognito: one beside each new job changes no rate.
+            Self::CreateGroup
+            | Self::CreateUserImportJob
+            | Self::UploadUserImportFile
+            | Self::StartUserImportJob => Category::UserPoolResourceUpdate,
             Self::GetProvisionedLimit => Category::LimitManagement,
         }
     }
@@ -148,6 +163,12 @@ impl Rates {
     /// Notes a rate that Cognito says the account has.
     pub fn note(&mut self, category: Category, rps: f64) {
         self.read.insert(category, rps);
+    }
+
+    /// The rate of `UserCreation` that Cognito says the account has, if it said so.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Cognito answers whole numbers
+    pub fn read_creation_rps(&self) -> Option<u32> {
+        self.read.get(&Category::UserCreation).map(|rps| *rps as u32)
     }
 
     /// Whether the operator named the rate of this category.

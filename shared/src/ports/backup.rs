@@ -1,12 +1,11 @@
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::model::{Hash, Kind, Partition, PoolId, Record};
+use crate::model::{Hash, Partition, PoolId, Record};
 use crate::run::{Run, RunId};
 use crate::time::Timestamp;
 
-/// Versions of records, the runs that saw them, and the imports made of them.
+/// Versions of records, and the runs that saw them.
 ///
 /// Nothing here is ever overwritten by what is older, and nothing is destroyed: a version that
 /// is replaced or closed stays, with the time until which it held.
@@ -80,50 +79,6 @@ pub trait Backup: Send + Sync {
 
     /// Runs of one pool or of all, oldest first.
     async fn runs(&self, pool: Option<&PoolId>) -> Result<Vec<Run>>;
-
-    /// Writes an import's record, replacing an earlier state of the same import.
-    async fn put_import(&self, import: &Import) -> Result<()>;
-
-    /// Imports into one pool or all, oldest first.
-    async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>>;
-
-    /// Writes what became of users, replacing earlier states of the same users.
-    async fn put_mappings(&self, import: &str, mappings: &[Mapping]) -> Result<()>;
-
-    /// What became of these users (by old `sub`), in any order; unknown ones are left out.
-    async fn mappings_of(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>>;
-
-    /// The user (by new `sub`) an old user became, if any.
-    async fn mapping_to(&self, import: &str, new_sub: &str) -> Result<Option<Mapping>>;
-
-    /// What became of users after old `sub` `after`, in order; at most `limit`. Fewer than
-    /// `limit` means there are no more.
-    async fn mappings(&self, import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>>;
-
-    /// Writes what became of groups and updates, replacing earlier outcomes of the same.
-    async fn put_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()>;
-
-    /// The outcomes of these keys of one kind and group, in any order; unknown ones are left
-    /// out.
-    async fn outcomes_of(
-        &self,
-        import: &str,
-        kind: Kind,
-        group: &str,
-        keys: &[String],
-    ) -> Result<Vec<Outcome>>;
-
-    /// Outcomes of one kind and group after key `after`, in key order; at most `limit`.
-    /// `group` is empty for every kind but memberships. Fewer than `limit` means there are no
-    /// more.
-    async fn outcomes(
-        &self,
-        import: &str,
-        kind: Kind,
-        group: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Outcome>>;
 }
 
 /// A record as a run saw it.
@@ -225,90 +180,4 @@ impl Version {
     pub fn record(&self) -> Result<Record> {
         Record::from_content(self.partition.kind(), &self.content)
     }
-}
-
-/// One restore of one run into one pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Import {
-    /// Its id.
-    pub id: String,
-    /// The pool the run is of.
-    pub from_pool: PoolId,
-    /// The pool restored into.
-    pub into_pool: PoolId,
-    /// The run restored.
-    pub run: RunId,
-    /// Everything valid at this time is restored: the run's end.
-    pub as_of: Timestamp,
-    /// How it was asked for.
-    pub options: ImportOptions,
-    /// How far it is.
-    pub status: ImportStatus,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it last ended.
-    pub ended_at: Option<Timestamp>,
-}
-
-/// How an import was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportOptions {
-    /// Attributes not to restore.
-    pub drop_attributes: Vec<String>,
-    /// The attribute that receives the old `sub`.
-    pub old_sub_attribute: Option<String>,
-}
-
-/// How far an import is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ImportStatus {
-    /// It goes on, or was interrupted and can go on.
-    Running,
-    /// Everything is restored, and compared equal.
-    Complete,
-    /// It came to its end; something is listed as not done or different.
-    Partial,
-}
-
-/// What became of one user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mapping {
-    /// The `sub` in the backup.
-    pub sub: String,
-    /// The username in the backup.
-    pub username: String,
-    /// The `sub` in the new pool.
-    pub new_sub: Option<String>,
-    /// The username in the new pool.
-    pub new_username: Option<String>,
-    /// How far the user is restored.
-    pub state: MappingState,
-    /// Why the user was not restored.
-    pub reason: Option<String>,
-}
-
-/// How far one user is restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MappingState {
-    /// Created; the password and what else belongs to creation is not yet done.
-    Created,
-    /// Created, and ready for memberships.
-    Restored,
-    /// Not restored; `reason` says why.
-    Failed,
-}
-
-/// What became of one group, membership or other update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// A group, a membership, or for `User` the disabling of a user.
-    pub kind: Kind,
-    /// The group of a membership; empty otherwise.
-    pub group: String,
-    /// The group's name, or the user's old `sub`.
-    pub key: String,
-    /// Why it could not be done; `None` if it is done.
-    pub failure: Option<String>,
 }

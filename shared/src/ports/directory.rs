@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
+use super::JobCounts;
 use crate::model::{Group, PoolId, User};
 use crate::settings::Settings;
 
@@ -61,6 +63,87 @@ pub trait Directory: Send + Sync {
 
     /// `AdminDisableUser`.
     async fn disable_user(&self, username: &str) -> Result<(), CallError>;
+
+    /// `AdminSetUserMFAPreference`: these factors on, the first of them preferred.
+    async fn set_mfa_preference(&self, username: &str, factors: &[Factor]) -> Result<(), CallError>;
+
+    /// `AdminLinkProviderForUser`.
+    async fn link_provider(&self, username: &str, identity: &Identity) -> Result<(), CallError>;
+
+    /// `ListIdentityProviders`: a page of the providers' names.
+    async fn list_providers(&self, token: Option<&str>) -> Result<Page<String>, CallError>;
+
+    /// `GetCSVHeader`: the columns of a file for an import job.
+    async fn csv_header(&self) -> Result<Vec<String>, CallError>;
+
+    /// `CreateUserImportJob`. `logs_role_arn` is the role by which Cognito writes the job's log.
+    async fn create_import_job(&self, name: &str, logs_role_arn: &str) -> Result<NewJob, CallError>;
+
+    /// Sends a job's file to where the job said.
+    async fn upload(&self, url: &UploadUrl, file: Bytes) -> Result<(), CallError>;
+
+    /// `StartUserImportJob`.
+    async fn start_import_job(&self, job: &str) -> Result<JobReport, CallError>;
+
+    /// `DescribeUserImportJob`.
+    async fn describe_import_job(&self, job: &str) -> Result<JobReport, CallError>;
+}
+
+/// A second factor that an API can turn on for a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Factor {
+    /// A code by SMS.
+    Sms,
+    /// A code by e-mail.
+    Email,
+}
+
+/// Who a user is to an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider's name in the pool.
+    pub provider: String,
+    /// The provider's own id of the user.
+    pub user_id: String,
+}
+
+/// A new import job.
+#[derive(Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: String,
+    /// Where its file is to be sent.
+    pub upload: UploadUrl,
+}
+
+/// A pre-signed URL. Whoever has it may write the file: it is a secret, and shows itself nowhere.
+pub struct UploadUrl(String);
+
+impl UploadUrl {
+    /// Takes the URL as it was answered.
+    pub const fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    /// The URL, for the one request that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UploadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UploadUrl(…)")
+    }
+}
+
+/// How far an import job is, as Cognito says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobReport {
+    /// `UserImportJobStatusType`, as Cognito writes it.
+    pub status: String,
+    /// Its rows.
+    pub counts: JobCounts,
 }
 
 /// What `DescribeUserPool` answers.
@@ -136,6 +219,14 @@ pub enum Operation {
     AdminSetUserPassword,
     AdminAddUserToGroup,
     AdminDisableUser,
+    AdminSetUserMFAPreference,
+    AdminLinkProviderForUser,
+    ListIdentityProviders,
+    GetCSVHeader,
+    CreateUserImportJob,
+    UploadUserImportFile,
+    StartUserImportJob,
+    DescribeUserImportJob,
 }
 
 impl Operation {
@@ -154,6 +245,14 @@ impl Operation {
             Self::AdminSetUserPassword => "AdminSetUserPassword",
             Self::AdminAddUserToGroup => "AdminAddUserToGroup",
             Self::AdminDisableUser => "AdminDisableUser",
+            Self::AdminSetUserMFAPreference => "AdminSetUserMFAPreference",
+            Self::AdminLinkProviderForUser => "AdminLinkProviderForUser",
+            Self::ListIdentityProviders => "ListIdentityProviders",
+            Self::GetCSVHeader => "GetCSVHeader",
+            Self::CreateUserImportJob => "CreateUserImportJob",
+            Self::UploadUserImportFile => "the upload of an import job's file",
+            Self::StartUserImportJob => "StartUserImportJob",
+            Self::DescribeUserImportJob => "DescribeUserImportJob",
         }
     }
 }
@@ -192,6 +291,12 @@ pub enum Fault {
     Exists,
     /// The e-mail address or phone number is another user's alias. Nothing happened.
     AliasExists,
+    /// An import job cannot start now: another one runs in the account, or its file has not
+    /// arrived. Nothing happened.
+    NotReady {
+        /// Whether the answer says that the file is what is missing.
+        no_file: bool,
+    },
     /// A parameter is not accepted: a filter, a token, an attribute. Nothing happened.
     /// `attributes` names those the answer complained of, if any.
     Invalid {
@@ -237,6 +342,7 @@ impl CallError {
             Fault::Throttled => "throttled".to_owned(),
             Fault::Limit => "LimitExceededException".to_owned(),
             Fault::NoSuchPool | Fault::NotFound => "not found".to_owned(),
+            Fault::NotReady { .. } => "PreconditionNotMetException".to_owned(),
             Fault::Exists => "the name is taken in the new pool".to_owned(),
             Fault::AliasExists => {
                 "the e-mail address or phone number is another user's in the new pool".to_owned()

@@ -80,6 +80,22 @@ pub enum Listing {
     MembersAgain(String),
     /// The users of one shard that no listing found, looked up one by one.
     Missing(Shard),
+    /// What an import replays in one phase: its pages are the messages of the `ReplayQueue`.
+    Replay(Phase),
+}
+
+/// What an import replays, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Groups, to be created.
+    Groups,
+    /// Users, to be created by `AdminCreateUser`.
+    Users,
+    /// Users who are created, and of whom something is still to be set.
+    Unfinished,
+    /// Memberships, to be added.
+    Memberships,
 }
 
 impl Listing {
@@ -90,12 +106,35 @@ impl Listing {
             Self::Users | Self::UsersBySub(_) => "users",
             Self::Members(_) | Self::MembersAgain(_) => "a group's members",
             Self::Missing(_) => "missing users",
+            Self::Replay(phase) => phase.what(),
         }
     }
 
     /// Whether it is one of the pool's users.
     pub const fn is_of_users(&self) -> bool {
         matches!(self, Self::Users | Self::UsersBySub(_))
+    }
+}
+
+impl Phase {
+    /// What it replays.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Groups => "groups to create",
+            Self::Users => "users to create",
+            Self::Unfinished => "users to finish",
+            Self::Memberships => "memberships to add",
+        }
+    }
+
+    /// Its letter, where it is stored.
+    pub(crate) const fn letter(self) -> char {
+        match self {
+            Self::Groups => 'g',
+            Self::Users => 'u',
+            Self::Unfinished => 'f',
+            Self::Memberships => 'm',
+        }
     }
 }
 

@@ -1,34 +1,34 @@
 use async_trait::async_trait;
 
 use crate::Result;
-use crate::model::PoolId;
 use crate::run::RunId;
 use crate::time::Timestamp;
 
-/// Lets one run of a pool go on at a time, over all processes: a lease that its holder renews.
+/// Lets one run of a pool, or one import into it, go on at a time, over all processes: a lease
+/// that its holder renews. What is locked has a name; a pool's is its id.
 #[async_trait]
 pub trait Lock: Send + Sync {
-    /// Takes the pool's lock if it is free: if nobody ever held it, or the lease of who did is
+    /// Takes the lock if it is free: if nobody ever held it, or the lease of who did is
     /// over (`until <= now`). Returns the lease in force afterwards: the one asked for, if it
     /// was taken; else the other's. If `lease.holder` holds it already, the run stays that of
     /// the first call and `until` is moved on, never back (unless it was released); also if its
     /// lease is over but taken by nobody.
-    async fn acquire(&self, pool: &PoolId, lease: &Lease, now: Timestamp) -> Result<Lease>;
+    async fn acquire(&self, name: &str, lease: &Lease, now: Timestamp) -> Result<Lease>;
 
     /// Moves the end of the lease, never back. `false` if `holder` no longer holds it, or
     /// released it: then nothing changes. A lease that is over but taken by nobody can still be
     /// renewed.
-    async fn renew(&self, pool: &PoolId, holder: &str, until: Timestamp) -> Result<bool>;
+    async fn renew(&self, name: &str, holder: &str, until: Timestamp) -> Result<bool>;
 
     /// Gives the lock back: it is free from `until` on. Nothing changes if `holder` no longer
     /// holds it, or released it before.
-    async fn release(&self, pool: &PoolId, holder: &str, until: Timestamp) -> Result<()>;
+    async fn release(&self, name: &str, holder: &str, until: Timestamp) -> Result<()>;
 
     /// The lease last taken, if any; it may be over.
-    async fn current(&self, pool: &PoolId) -> Result<Option<Lease>>;
+    async fn current(&self, name: &str) -> Result<Option<Lease>>;
 }
 
-/// Who holds a pool's lock, for which run, and until when.
+/// Who holds a lock, for which run, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Names the one process or workflow that renews it.

@@ -1,21 +1,24 @@
-//! What the core needs of the world. Backup, Ledger and Lock have a conformance suite each, in
+//! What the core needs of the world. Backup, Imports, Ledger and Lock have a conformance suite each, in
 //! `tests/src/conformance`.
 
 mod backup;
 mod clock;
 mod directory;
+mod imports;
 mod ledger;
 mod lock;
 mod queue;
 
-pub use backup::{
-    Backup, Change, Head, Import, ImportOptions, ImportStatus, Mapping, MappingState, Observation, Outcome,
-    Version,
-};
+pub use backup::{Backup, Change, Head, Observation, Version};
 pub use clock::Clock;
 pub use directory::{
-    CallError, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter,
+    CallError, Directory, Factor, Fault, Identity, JobReport, NewJob, NewUser, Operation, PAGE_SIZE, Page,
+    PoolDescription, UploadUrl, UserFilter,
 };
-pub use ledger::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
+pub use imports::{
+    Compared, CreateWith, Import, ImportOptions, ImportStatus, Imports, Job, JobCounts, JobState, Mapping,
+    MappingState, Outcome, Sent, Step, Target, WithoutRow,
+};
+pub use ledger::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId, Phase};
 pub use lock::{Lease, Lock};
 pub use queue::{ListMessage, PageMessage, PageRecords, Queue};

@@ -130,6 +130,10 @@ impl Coordinator {
         }
     }
 
+    fn lock_name(&self) -> &str {
+        self.exporter.pool().as_str()
+    }
+
     async fn begin(&self, execution: &str) -> Result<Value> {
         let now = self.exporter.clock.now();
         let lease = Lease {
@@ -138,7 +142,7 @@ impl Coordinator {
             until: now.plus_millis(LEASE_MILLIS),
             released: false,
         };
-        let held = self.lock.acquire(self.exporter.pool(), &lease, now).await?;
+        let held = self.lock.acquire(self.lock_name(), &lease, now).await?;
         match held {
             Lease { run, until, released: true, .. } => return Err(Error::Draining { run, until }),
             Lease { run, until, holder, .. } if holder != execution => {
@@ -213,7 +217,7 @@ impl Coordinator {
 
     /// Ends the run as failed, unless it had come to another end already.
     async fn fail(&self, execution: &str, id: Option<&RunId>, reason: &str) -> Result<Ending> {
-        let held = self.lock.current(self.exporter.pool()).await?.filter(|lease| lease.holder == execution);
+        let held = self.lock.current(self.lock_name()).await?.filter(|lease| lease.holder == execution);
         // Begun, but the answer was lost: the lock knows the run.
         let id = id.cloned().or(held.map(|lease| lease.run));
         let run = match &id {
@@ -238,13 +242,13 @@ impl Coordinator {
 
     async fn release(&self, execution: &str) -> Result<()> {
         let until = self.exporter.clock.now().plus_millis(DRAIN_MILLIS);
-        self.lock.release(self.exporter.pool(), execution, until).await
+        self.lock.release(self.lock_name(), execution, until).await
     }
 
     /// The run, if this execution may still go on with it; its lease is renewed.
     async fn running(&self, execution: &str, id: &RunId) -> Result<Run> {
         let until = self.exporter.clock.now().plus_millis(LEASE_MILLIS);
-        if !self.lock.renew(self.exporter.pool(), execution, until).await? {
+        if !self.lock.renew(self.lock_name(), execution, until).await? {
             return Err(Error::LockLost(id.clone()));
         }
         match self.exporter.backup.run(self.exporter.pool(), id).await? {

@@ -133,7 +133,7 @@ impl ListWorker {
     async fn read(&self, delivery: &Delivery, deadline: Duration) -> Result<()> {
         let message: ListMessage = delivery.decode()?;
         let (pool, run) = (&message.run.pool, &message.run.id);
-        if !is_live(&*self.lock, pool, run, self.clock.now()).await? {
+        if !is_live(&*self.lock, pool.as_str(), run, self.clock.now()).await? {
             return Ok(());
         }
         let exporter = (self.exporter_of)(pool)?;

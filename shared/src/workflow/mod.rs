@@ -45,8 +45,8 @@ pub type ExporterOf = Arc<dyn Fn(&PoolId) -> Result<Exporter> + Send + Sync>;
 
 /// Whether work for a run is still wanted. An error if that cannot be told: the lease is over,
 /// but nobody took the lock yet.
-async fn is_live(lock: &dyn Lock, pool: &PoolId, run: &RunId, now: Timestamp) -> Result<bool> {
-    match lock.current(pool).await? {
+async fn is_live(lock: &dyn Lock, name: &str, run: &RunId, now: Timestamp) -> Result<bool> {
+    match lock.current(name).await? {
         Some(lease) if lease.run == *run && !lease.released => {
             if now < lease.until {
                 Ok(true)

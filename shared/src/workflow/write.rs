@@ -42,7 +42,7 @@ impl PageWorker {
     /// Pages of a run that has ended are passed over: they change nothing.
     async fn write(&self, delivery: &Delivery) -> Result<()> {
         let page: PageMessage = delivery.decode()?;
-        if !is_live(&*self.lock, &page.pool, &page.run, self.clock.now()).await? {
+        if !is_live(&*self.lock, page.pool.as_str(), &page.run, self.clock.now()).await? {
             return Ok(());
         }
         let (run, id) = (page.run.clone(), page.page.clone());

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cognito_profiles::model::PoolId;
 use cognito_profiles::ports::{Lease, Lock};
 use cognito_profiles::run::RunId;
 
@@ -45,11 +44,11 @@ fn second(until: i64) -> Lease {
 }
 
 async fn acquire(store: &Store, lease: &Lease, now: i64) -> Lease {
-    store.acquire(&pool(), lease, at(now)).await.unwrap()
+    store.acquire(pool().as_str(), lease, at(now)).await.unwrap()
 }
 
 async fn current(store: &Store) -> Option<Lease> {
-    store.current(&pool()).await.unwrap()
+    store.current(pool().as_str()).await.unwrap()
 }
 
 /// And whoever comes later is told who.
@@ -64,13 +63,13 @@ pub async fn who_comes_first_has_it(store: Store) {
 
 /// Whatever becomes of one is nothing to another.
 pub async fn pools_have_a_lock_each(store: Store) {
-    let other = PoolId::new("eu-west-1_Conform02");
+    let other = "eu-west-1_Conform02";
     acquire(&store, &first(10), 0).await;
-    assert_eq!(store.current(&other).await.unwrap(), None);
-    assert!(!store.renew(&other, "first", at(20)).await.unwrap());
-    store.release(&other, "first", at(5)).await.unwrap();
-    assert_eq!(store.current(&other).await.unwrap(), None);
-    assert_eq!(store.acquire(&other, &second(30), at(0)).await.unwrap(), second(30));
+    assert_eq!(store.current(other).await.unwrap(), None);
+    assert!(!store.renew(other, "first", at(20)).await.unwrap());
+    store.release(other, "first", at(5)).await.unwrap();
+    assert_eq!(store.current(other).await.unwrap(), None);
+    assert_eq!(store.acquire(other, &second(30), at(0)).await.unwrap(), second(30));
     assert_eq!(current(&store).await, Some(first(10)));
 }
 
@@ -99,7 +98,7 @@ pub async fn its_holder_keeps_the_first_run(store: Store) {
 pub async fn renewing_moves_the_end_and_never_back(store: Store) {
     acquire(&store, &first(10), 0).await;
     for (until, then) in [(20, 20), (20, 20), (15, 20), (21, 21)] {
-        assert!(store.renew(&pool(), "first", at(until)).await.unwrap());
+        assert!(store.renew(pool().as_str(), "first", at(until)).await.unwrap());
         assert_eq!(current(&store).await, Some(first(then)));
     }
     assert_eq!(acquire(&store, &second(30), 20).await, first(21));
@@ -107,34 +106,34 @@ pub async fn renewing_moves_the_end_and_never_back(store: Store) {
 
 /// Not who never had it, and not who lost it.
 pub async fn only_its_holder_renews_it(store: Store) {
-    assert!(!store.renew(&pool(), "first", at(10)).await.unwrap());
+    assert!(!store.renew(pool().as_str(), "first", at(10)).await.unwrap());
     assert_eq!(current(&store).await, None);
     acquire(&store, &first(10), 0).await;
-    assert!(!store.renew(&pool(), "second", at(20)).await.unwrap());
+    assert!(!store.renew(pool().as_str(), "second", at(20)).await.unwrap());
     assert_eq!(current(&store).await, Some(first(10)));
     acquire(&store, &second(20), 10).await;
-    assert!(!store.renew(&pool(), "first", at(30)).await.unwrap());
+    assert!(!store.renew(pool().as_str(), "first", at(30)).await.unwrap());
     assert_eq!(current(&store).await, Some(second(20)));
 }
 
 /// It knows no time of its own: only whoever takes it ends it.
 pub async fn what_is_over_is_renewed_until_it_is_taken(store: Store) {
     acquire(&store, &first(10), 0).await;
-    assert!(store.renew(&pool(), "first", at(20)).await.unwrap());
+    assert!(store.renew(pool().as_str(), "first", at(20)).await.unwrap());
     assert_eq!(acquire(&store, &second(40), 15).await, first(20));
     assert_eq!(acquire(&store, &second(40), 25).await, second(40));
-    assert!(!store.renew(&pool(), "first", at(50)).await.unwrap());
+    assert!(!store.renew(pool().as_str(), "first", at(50)).await.unwrap());
 }
 
 /// Whoever else tries changes nothing.
 pub async fn only_its_holder_gives_it_back(store: Store) {
-    store.release(&pool(), "first", at(5)).await.unwrap();
+    store.release(pool().as_str(), "first", at(5)).await.unwrap();
     assert_eq!(current(&store).await, None);
     acquire(&store, &first(10), 0).await;
-    store.release(&pool(), "second", at(5)).await.unwrap();
+    store.release(pool().as_str(), "second", at(5)).await.unwrap();
     assert_eq!(current(&store).await, Some(first(10)));
     acquire(&store, &second(20), 10).await;
-    store.release(&pool(), "first", at(11)).await.unwrap();
+    store.release(pool().as_str(), "first", at(11)).await.unwrap();
     assert_eq!(current(&store).await, Some(second(20)));
 }
 
@@ -142,24 +141,24 @@ pub async fn only_its_holder_gives_it_back(store: Store) {
 pub async fn given_back_it_is_free_at_that_time(store: Store) {
     for (until, end) in [(100, 10), (20, 120)] {
         acquire(&store, &first(until), 10).await;
-        store.release(&pool(), "first", at(end)).await.unwrap();
+        store.release(pool().as_str(), "first", at(end)).await.unwrap();
         let released = Lease { released: true, ..first(end) };
         assert_eq!(current(&store).await, Some(released.clone()));
         assert_eq!(acquire(&store, &second(500), end - 1).await, released);
         assert_eq!(acquire(&store, &first(500), end - 1).await, released);
-        assert!(!store.renew(&pool(), "first", at(500)).await.unwrap());
+        assert!(!store.renew(pool().as_str(), "first", at(500)).await.unwrap());
         assert_eq!(current(&store).await, Some(released));
     }
     let anew = lease("first", later_run(), 200);
     assert_eq!(acquire(&store, &anew, 120).await, anew);
-    assert!(store.renew(&pool(), "first", at(210)).await.unwrap());
+    assert!(store.renew(pool().as_str(), "first", at(210)).await.unwrap());
 }
 
 /// Its end stays where it was set first.
 pub async fn giving_back_again_changes_nothing(store: Store) {
     acquire(&store, &first(100), 0).await;
     for until in [10, 20, 5] {
-        store.release(&pool(), "first", at(until)).await.unwrap();
+        store.release(pool().as_str(), "first", at(until)).await.unwrap();
     }
     assert_eq!(current(&store).await, Some(Lease { released: true, ..first(10) }));
     assert_eq!(acquire(&store, &second(30), 10).await, second(30));
@@ -174,7 +173,7 @@ async fn only_one_of_many(store: &Store, now: i64) {
         .map(|n| {
             let store = Arc::clone(store);
             let mine = lease(&format!("{n} at {now}"), run(), now + 100 + n);
-            tokio::spawn(async move { store.acquire(&pool(), &mine, at(now)).await.unwrap() })
+            tokio::spawn(async move { store.acquire(pool().as_str(), &mine, at(now)).await.unwrap() })
         })
         .collect();
     let mut told = Vec::new();
@@ -196,6 +195,6 @@ pub async fn of_many_at_once_one_takes_over(store: Store) {
     acquire(&store, &first(1000), 0).await;
     only_one_of_many(&store, 1000).await;
     let holder = current(&store).await.unwrap().holder;
-    store.release(&pool(), &holder, at(1050)).await.unwrap();
+    store.release(pool().as_str(), &holder, at(1050)).await.unwrap();
     only_one_of_many(&store, 1050).await;
 }

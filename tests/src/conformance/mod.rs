@@ -6,6 +6,7 @@
 #![allow(clippy::missing_panics_doc)] // every function here panics to say that a test fails
 
 pub mod backup;
+pub mod imports;
 pub mod ledger;
 pub mod lock;
 
@@ -15,6 +16,7 @@ use cognito_profiles::run::RunId;
 use cognito_profiles::time::Timestamp;
 
 pub use backup::{backup_conformance, small_backup_conformance};
+pub use imports::imports_conformance;
 pub use ledger::ledger_conformance;
 pub use lock::lock_conformance;
 

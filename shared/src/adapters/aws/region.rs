@@ -20,6 +20,12 @@ pub(in crate::adapters) async fn configured_region(profile: Option<&str>) -> Opt
     provider.build().region().await.filter(is_named)
 }
 
+/// The Region that a profile names.
+pub(in crate::adapters) async fn region_of(profile: &str) -> Option<Region> {
+    let provider = ProfileFileRegionProvider::builder().profile_name(profile).build();
+    provider.region().await.filter(is_named)
+}
+
 /// Whether it is one at all.
 pub(in crate::adapters) fn is_named(region: &Region) -> bool {
     !region.as_ref().is_empty()

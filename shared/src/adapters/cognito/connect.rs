@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -9,6 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cognitoidentityprovider::{Client, config};
 
 use super::CognitoDirectory;
+use crate::adapters::aws::profile::with_profile;
 use crate::adapters::aws::region::{configured_region, is_named};
 use crate::model::PoolId;
 use crate::{Error, Result};
@@ -34,10 +33,8 @@ impl CognitoDirectory {
     /// does. Nothing is sent yet: credentials that are missing fail the first call.
     pub async fn connect(pool: PoolId, options: &ConnectOptions) -> Result<Self> {
         let region = region(&pool, options).await;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region.clone());
-        if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile).credentials_provider(profile_credentials(profile, region));
-        }
+        let loader = aws_config::defaults(BehaviorVersion::latest()).region(region.clone());
+        let loader = with_profile(loader, options.profile.as_deref(), region);
         Self::from_config(pool, &loader.load().await)
     }
 
@@ -70,15 +67,6 @@ impl CognitoDirectory {
 /// The Region that is configured, or else what the pool's id says.
 async fn region(pool: &PoolId, options: &ConnectOptions) -> Option<Region> {
     configured_region(options.profile.as_deref()).await.or_else(|| pool_region(pool))
-}
-
-/// The credentials of a profile named outright. The SDK's chain would take those of the environment
-/// before them, and so the keys of the one account for both when copying between two.
-fn profile_credentials(profile: &str, region: Option<Region>) -> ProfileFileCredentialsProvider {
-    let config = ProviderConfig::without_region()
-        .with_region(region)
-        .with_behavior_version(Some(BehaviorVersion::latest()));
-    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
 }
 
 fn pool_region(pool: &PoolId) -> Option<Region> {

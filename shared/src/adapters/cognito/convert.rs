@@ -1,8 +1,10 @@
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, GroupType, MfaOptionType, UserType};
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, GroupType, MfaOptionType, UserImportJobType, UserType,
+};
 use aws_smithy_types::DateTime;
 
 use crate::model::{Group, MfaOption, User};
-use crate::ports::Page;
+use crate::ports::{JobCounts, JobReport, NewJob, Page, UploadUrl};
 use crate::time::Timestamp;
 
 /// The name of the attribute that is a user's key.
@@ -64,6 +66,25 @@ pub(super) fn group_page(groups: Option<Vec<GroupType>>, token: Option<String>) 
 /// equal to 1") and an empty description, so that empty means absent.
 pub(super) fn present(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
+}
+
+/// How far an import job is; none without a status, of which nothing could follow. The SDK reads
+/// a missing count as 0; Cognito leaves them out before a job has begun.
+pub(super) fn job(job: UserImportJobType) -> Option<JobReport> {
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    Some(JobReport {
+        status: job.status?.as_str().to_owned(),
+        counts: JobCounts {
+            imported: count(job.imported_users),
+            skipped: count(job.skipped_users),
+            failed: count(job.failed_users),
+        },
+    })
+}
+
+/// A job that was just made; none if it cannot be used.
+pub(super) fn new_job(job: UserImportJobType) -> Option<NewJob> {
+    Some(NewJob { id: present(job.job_id)?, upload: UploadUrl::new(present(job.pre_signed_url)?) })
 }
 
 fn attribute(attribute: AttributeType) -> (String, String) {

@@ -78,6 +78,7 @@ impl<'a> Sent<'a> {
         let Some(code) = code.filter(|code| is_code(code)) else { return unreadable(status) };
         match code {
             _ if status == 429 || is_throttling(code) => Fault::Throttled,
+            "PreconditionNotMetException" => Fault::NotReady { no_file: message::is_about_the_file(message) },
             "LimitExceededException" if self.limit_is_a_rate() => Fault::Throttled,
             "LimitExceededException" => Fault::Limit,
             "InternalErrorException"
@@ -112,7 +113,12 @@ impl<'a> Sent<'a> {
     const fn limit_is_a_rate(self) -> bool {
         !matches!(
             self.operation,
-            Operation::CreateGroup | Operation::AdminCreateUser | Operation::AdminAddUserToGroup
+            Operation::CreateGroup
+                | Operation::AdminCreateUser
+                | Operation::AdminAddUserToGroup
+                | Operation::AdminLinkProviderForUser
+                | Operation::CreateUserImportJob
+                | Operation::StartUserImportJob
         )
     }
 
@@ -127,11 +133,20 @@ impl<'a> Sent<'a> {
             | Operation::CreateGroup
             | Operation::AdminCreateUser
             | Operation::AdminSetUserPassword
-            | Operation::AdminDisableUser => false,
+            | Operation::AdminDisableUser
+            | Operation::AdminSetUserMFAPreference
+            | Operation::ListIdentityProviders
+            | Operation::GetCSVHeader
+            | Operation::CreateUserImportJob
+            | Operation::UploadUserImportFile => false,
             Operation::GetProvisionedLimit => true,
-            Operation::GetGroup | Operation::ListUsersInGroup | Operation::AdminAddUserToGroup => {
-                !message::is_about_the_pool(message)
-            }
+            // A group, a provider or a job may be what is missing.
+            Operation::GetGroup
+            | Operation::ListUsersInGroup
+            | Operation::AdminAddUserToGroup
+            | Operation::AdminLinkProviderForUser
+            | Operation::StartUserImportJob
+            | Operation::DescribeUserImportJob => !message::is_about_the_pool(message),
         };
         if in_pool { Fault::NotFound } else { Fault::NoSuchPool }
     }
@@ -153,6 +168,9 @@ impl<'a> Sent<'a> {
     }
 
     fn invalid(self, code: &str, message: &str) -> Fault {
+        if self.operation == Operation::AdminLinkProviderForUser && message::says_already_linked(message) {
+            return Fault::Exists;
+        }
         let names = self.attributes.into_iter().flat_map(BTreeMap::keys);
         let attributes = names.filter(|name| message::mentions(message, name)).cloned().collect();
         Fault::Invalid { code: code.to_owned(), attributes }
@@ -167,7 +185,9 @@ impl<'a> Sent<'a> {
             Operation::AdminCreateUser
             | Operation::AdminSetUserPassword
             | Operation::AdminAddUserToGroup
-            | Operation::AdminDisableUser => Fault::Refused(code.to_owned()),
+            | Operation::AdminDisableUser
+            | Operation::AdminSetUserMFAPreference
+            | Operation::AdminLinkProviderForUser => Fault::Refused(code.to_owned()),
             _ => Fault::AccessDenied,
         }
     }

@@ -7,6 +7,18 @@ pub(super) fn is_about_the_pool(message: &str) -> bool {
     message.contains("user pool") && !message.starts_with("group")
 }
 
+/// Whether a message says that an import job lacks its file: "No csv file was uploaded for …".
+pub(super) fn is_about_the_file(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("csv file")
+}
+
+/// Whether a message says that an identity is linked to this very user: "`SourceUser` is
+/// already linked to `DestinationUser`". It is no proof: some see it for another's link, too.
+pub(super) fn says_already_linked(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("already linked") && message.contains("destinationuser")
+}
+
 /// Whether an attribute's name is a word of the message. Cognito writes some as prose, such as
 /// "Invalid phone number format." of `phone_number`.
 pub(super) fn mentions(message: &str, name: &str) -> bool {

@@ -7,18 +7,24 @@ mod fault;
 mod message;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, LimitClass, LimitDefinitionType, MessageActionType,
+    AttributeType, EmailMfaSettingsType, LimitClass, LimitDefinitionType, MessageActionType,
+    ProviderDescription, ProviderUserIdentifierType, SmsMfaSettingsType,
 };
+use bytes::Bytes;
 use serde_json::Value;
 
 pub use connect::ConnectOptions;
 
 use crate::model::{Group, PoolId, User};
-use crate::ports::{CallError, Directory, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter};
+use crate::ports::{
+    CallError, Directory, Factor, Identity, JobReport, NewJob, NewUser, Operation, PAGE_SIZE, Page,
+    PoolDescription, UploadUrl, UserFilter,
+};
 use capture::Capture;
 use fault::Sent;
 
@@ -169,5 +175,85 @@ impl Directory for CognitoDirectory {
         let call = self.client.admin_disable_user().user_pool_id(self.id()).username(username);
         call.send().await.map_err(|error| sent.error(&error))?;
         Ok(())
+    }
+
+    async fn set_mfa_preference(&self, username: &str, factors: &[Factor]) -> Result<(), CallError> {
+        let sent = Sent::new(Operation::AdminSetUserMFAPreference);
+        let preferred = |factor| factors.first() == Some(&factor);
+        let call = self.client.admin_set_user_mfa_preference().user_pool_id(self.id()).username(username);
+        let sms = factors.contains(&Factor::Sms).then(|| {
+            let settings = SmsMfaSettingsType::builder().enabled(true);
+            settings.preferred_mfa(preferred(Factor::Sms)).build()
+        });
+        let email = factors.contains(&Factor::Email).then(|| {
+            let settings = EmailMfaSettingsType::builder().enabled(true);
+            settings.preferred_mfa(preferred(Factor::Email)).build()
+        });
+        let call = call.set_sms_mfa_settings(sms).set_email_mfa_settings(email);
+        call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(())
+    }
+
+    async fn link_provider(&self, username: &str, identity: &Identity) -> Result<(), CallError> {
+        let sent = Sent::new(Operation::AdminLinkProviderForUser);
+        let user = ProviderUserIdentifierType::builder()
+            .provider_name("Cognito")
+            .provider_attribute_value(username)
+            .build();
+        // The one name every kind of provider takes: its own id of the user.
+        let source = ProviderUserIdentifierType::builder()
+            .provider_name(&identity.provider)
+            .provider_attribute_name("Cognito_Subject")
+            .provider_attribute_value(&identity.user_id)
+            .build();
+        let call = self.client.admin_link_provider_for_user().user_pool_id(self.id());
+        let call = call.destination_user(user).source_user(source);
+        call.send().await.map_err(|error| sent.error(&error))?;
+        Ok(())
+    }
+
+    async fn list_providers(&self, token: Option<&str>) -> Result<Page<String>, CallError> {
+        let sent = Sent::page(Operation::ListIdentityProviders, token);
+        let call = self.client.list_identity_providers().user_pool_id(self.id());
+        let token = convert::present(token.map(ToOwned::to_owned));
+        let call = call.max_results(PAGE_SIZE.into()).set_next_token(token);
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        let name = |provider: ProviderDescription| convert::present(provider.provider_name);
+        let items = answer.providers.into_iter().filter_map(name).collect();
+        Ok(Page { items, next: convert::present(answer.next_token) })
+    }
+
+    async fn csv_header(&self) -> Result<Vec<String>, CallError> {
+        let sent = Sent::new(Operation::GetCSVHeader);
+        let call = self.client.get_csv_header().user_pool_id(self.id());
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        answer.csv_header.filter(|columns| !columns.is_empty()).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn create_import_job(&self, name: &str, logs_role_arn: &str) -> Result<NewJob, CallError> {
+        let sent = Sent::new(Operation::CreateUserImportJob);
+        let call = self.client.create_user_import_job().user_pool_id(self.id()).job_name(name);
+        let answer = call.cloud_watch_logs_role_arn(logs_role_arn).send().await;
+        let job = answer.map_err(|error| sent.error(&error))?.user_import_job;
+        job.and_then(convert::new_job).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn upload(&self, url: &UploadUrl, file: Bytes) -> Result<(), CallError> {
+        let operation = Operation::UploadUserImportFile;
+        upload::put(url, file).await.map_err(|fault| CallError { operation, fault })
+    }
+
+    async fn start_import_job(&self, job: &str) -> Result<JobReport, CallError> {
+        let sent = Sent::new(Operation::StartUserImportJob);
+        let call = self.client.start_user_import_job().user_pool_id(self.id()).job_id(job);
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        answer.user_import_job.and_then(convert::job).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn describe_import_job(&self, job: &str) -> Result<JobReport, CallError> {
+        let sent = Sent::new(Operation::DescribeUserImportJob);
+        let call = self.client.describe_user_import_job().user_pool_id(self.id()).job_id(job);
+        let answer = call.send().await.map_err(|error| sent.error(&error))?;
+        answer.user_import_job.and_then(convert::job).ok_or_else(|| sent.unreadable())
     }
 }

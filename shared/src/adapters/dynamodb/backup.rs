@@ -3,8 +3,8 @@ use async_trait::async_trait;
 use super::DynamoStore;
 use super::keys::Place;
 use crate::Result;
-use crate::model::{Kind, Partition, PoolId};
-use crate::ports::{Backup, Head, Import, Mapping, Observation, Outcome, Version};
+use crate::model::{Partition, PoolId};
+use crate::ports::{Backup, Head, Observation, Version};
 use crate::run::{Run, RunId};
 use crate::time::Timestamp;
 
@@ -83,54 +83,5 @@ impl Backup for DynamoStore {
 
     async fn runs(&self, pool: Option<&PoolId>) -> Result<Vec<Run>> {
         self.runs_of(pool).await
-    }
-
-    async fn put_import(&self, import: &Import) -> Result<()> {
-        self.write_import(import).await
-    }
-
-    async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>> {
-        self.imports_into(into).await
-    }
-
-    async fn put_mappings(&self, import: &str, mappings: &[Mapping]) -> Result<()> {
-        self.write_mappings(import, mappings).await
-    }
-
-    async fn mappings_of(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>> {
-        self.find_mappings(import, subs).await
-    }
-
-    async fn mapping_to(&self, import: &str, new_sub: &str) -> Result<Option<Mapping>> {
-        self.find_mapping_to(import, new_sub).await
-    }
-
-    async fn mappings(&self, import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>> {
-        self.mappings_after(import, after, limit).await
-    }
-
-    async fn put_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()> {
-        self.write_outcomes(import, outcomes).await
-    }
-
-    async fn outcomes_of(
-        &self,
-        import: &str,
-        kind: Kind,
-        group: &str,
-        keys: &[String],
-    ) -> Result<Vec<Outcome>> {
-        self.find_outcomes(import, kind, group, keys).await
-    }
-
-    async fn outcomes(
-        &self,
-        import: &str,
-        kind: Kind,
-        group: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Outcome>> {
-        self.outcomes_after(import, kind, group, after, limit).await
     }
 }

@@ -1,29 +1,43 @@
 //! Imports, and what became of their users, groups and updates.
 
+use std::collections::{BTreeSet, HashSet};
+
+use async_trait::async_trait;
+
 use super::DynamoStore;
-use super::item::{Attributes, fitting, put_record, text};
+use super::item::{Attributes, expiry, fitting, number, put_record, text};
 use super::keys::{self, encode};
 use super::query::{Query, Range};
 use super::table::{Item, Key};
 use crate::Result;
-use crate::model::{Kind, PoolId};
-use crate::ports::{Import, Mapping, Outcome};
+use crate::compare::Difference;
+use crate::model::{Hash, PoolId};
+use crate::ports::{Import, Imports, Job, Mapping, Outcome, Sent, Step};
+use crate::run::RunId;
 
 const IMPORT: &str = "import";
 const MAPPING: &str = "mapping of a user";
 const OUTCOME: &str = "outcome of an import";
 
-impl DynamoStore {
-    /// [`crate::ports::Backup::put_import`].
-    pub(super) async fn write_import(&self, import: &Import) -> Result<()> {
+const SENT: &str = "name of an import";
+const JOB: &str = "job of an import";
+const DIFFERENCE: &str = "difference of an import";
+
+#[async_trait]
+impl Imports for DynamoStore {
+    async fn put_import(&self, import: &Import) -> Result<()> {
         let mut item = keys::import(&import.id).into_item();
         put_record(&mut item, import, IMPORT)?;
         let _ = self.backup.put(fitting(item, IMPORT)?, None).await?;
         Ok(())
     }
 
-    /// [`crate::ports::Backup::imports`].
-    pub(super) async fn imports_into(&self, into: Option<&PoolId>) -> Result<Vec<Import>> {
+    async fn import(&self, id: &str) -> Result<Option<Import>> {
+        let item = self.backup.get(keys::import(id)).await?;
+        item.as_ref().map(|item| Attributes { item, what: IMPORT }.record()).transpose()
+    }
+
+    async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>> {
         let items = self.backup.query(&Query::of(keys::IMPORTS, Range::All), usize::MAX).await?;
         let read = |item: &Item| Attributes { item, what: IMPORT }.record::<Import>();
         let mut found = items.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -32,12 +46,11 @@ impl DynamoStore {
         Ok(found)
     }
 
-    /// [`crate::ports::Backup::put_mappings`]. The way back from the new user is written first: it
-    /// counts only if the mapping agrees, so that one alone says nothing wrong.
-    pub(super) async fn write_mappings(&self, import: &str, mappings: &[Mapping]) -> Result<()> {
+    /// The way back from the new user is written first: it counts only if the mapping agrees, so
+    /// that one alone says nothing wrong.
+    async fn put_mappings(&self, import: &str, mappings: &[Mapping]) -> Result<()> {
         let origin = |mapping: &Mapping| {
-            let new_sub = mapping.new_sub.as_ref()?;
-            let mut item = Key::new(keys::origins(import), encode(new_sub)).into_item();
+            let mut item = origin_key(import, mapping.new_sub.as_ref()?).into_item();
             item.insert("sub".to_owned(), text(&mapping.sub));
             Some(item)
         };
@@ -50,73 +63,135 @@ impl DynamoStore {
         self.backup.batch_put(mappings.iter().map(forward).collect::<Result<_>>()?).await
     }
 
-    /// [`crate::ports::Backup::mappings_of`].
-    pub(super) async fn find_mappings(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>> {
+    async fn mappings_of(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>> {
         let keys = subs.iter().map(|sub| mapping_key(import, sub)).collect();
         self.backup.batch_get(keys, None, true).await?.iter().map(mapping).collect()
     }
 
-    /// [`crate::ports::Backup::mapping_to`].
-    pub(super) async fn find_mapping_to(&self, import: &str, new_sub: &str) -> Result<Option<Mapping>> {
-        let origin = Key::new(keys::origins(import), encode(new_sub));
-        let Some(origin) = self.backup.get(origin).await? else { return Ok(None) };
-        let sub = Attributes { item: &origin, what: MAPPING }.text("sub")?;
-        let item = self.backup.get(mapping_key(import, sub)).await?;
-        let found = item.as_ref().map(mapping).transpose()?;
-        Ok(found.filter(|mapping| mapping.new_sub.as_deref() == Some(new_sub)))
+    async fn mappings_to(&self, import: &str, new_subs: &[String]) -> Result<Vec<Mapping>> {
+        let asked: HashSet<&str> = new_subs.iter().map(String::as_str).collect();
+        let keys = new_subs.iter().map(|new_sub| origin_key(import, new_sub)).collect();
+        let origins = self.backup.batch_get(keys, None, true).await?;
+        let sub = |item| Attributes { item, what: MAPPING }.text("sub").map(str::to_owned);
+        let subs: BTreeSet<String> = origins.iter().map(sub).collect::<Result<_>>()?;
+        let mut found = self.mappings_of(import, &subs.into_iter().collect::<Vec<_>>()).await?;
+        found.retain(|mapping| mapping.new_sub.as_deref().is_some_and(|new_sub| asked.contains(new_sub)));
+        Ok(found)
     }
 
-    /// [`crate::ports::Backup::mappings`].
-    pub(super) async fn mappings_after(
-        &self,
-        import: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Mapping>> {
+    async fn mappings(&self, import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>> {
         let query = Query::of(keys::mappings(import), range_after(after));
         self.backup.query(&query, limit).await?.iter().map(mapping).collect()
     }
 
-    /// [`crate::ports::Backup::put_outcomes`].
-    pub(super) async fn write_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()> {
+    async fn put_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()> {
         let item = |outcome: &Outcome| {
-            let mut item = outcome_key(import, outcome.kind, &outcome.group, &outcome.key).into_item();
+            let mut item = outcome_key(import, outcome.step, &outcome.group, &outcome.key).into_item();
             item.extend(outcome.failure.as_ref().map(|failure| ("failure".to_owned(), text(failure))));
             fitting(item, OUTCOME)
         };
         self.backup.batch_put(outcomes.iter().map(item).collect::<Result<_>>()?).await
     }
 
-    /// [`crate::ports::Backup::outcomes_of`].
-    pub(super) async fn find_outcomes(
+    async fn outcomes_of(
         &self,
         import: &str,
-        kind: Kind,
+        step: Step,
         group: &str,
         keys: &[String],
     ) -> Result<Vec<Outcome>> {
-        let keys = keys.iter().map(|key| outcome_key(import, kind, group, key)).collect();
+        let keys = keys.iter().map(|key| outcome_key(import, step, group, key)).collect();
         let items = self.backup.batch_get(keys, None, true).await?;
-        items.iter().map(|item| outcome(kind, group, item)).collect()
+        items.iter().map(|item| outcome(step, group, item)).collect()
     }
 
-    /// [`crate::ports::Backup::outcomes`].
-    pub(super) async fn outcomes_after(
+    async fn outcomes(
         &self,
         import: &str,
-        kind: Kind,
+        step: Step,
         group: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Outcome>> {
-        let query = Query::of(keys::outcomes(import, kind, group), range_after(after));
+        let query = Query::of(keys::outcomes(import, step, group), range_after(after));
         let items = self.backup.query(&query, limit).await?;
-        items.iter().map(|item| outcome(kind, group, item)).collect()
+        items.iter().map(|item| outcome(step, group, item)).collect()
     }
+
+    /// They expire with the retention: nobody asks for them once the import has ended.
+    async fn put_sent(&self, import: &str, sent: &[Sent]) -> Result<()> {
+        let expires = expiry(self.clock.now(), self.retention_days);
+        let item = |Sent { name, sub, row }: &Sent| {
+            let mut item = keys::sent(import, name).into_item();
+            item.insert("sub".to_owned(), text(sub));
+            item.insert("expires_at".to_owned(), expires.clone());
+            if let Some((job, line)) = row {
+                item.insert("job".to_owned(), number(u64::from(*job)));
+                item.insert("line".to_owned(), number(u64::from(*line)));
+            }
+            fitting(item, SENT)
+        };
+        self.backup.batch_put(sent.iter().map(item).collect::<Result<_>>()?).await
+    }
+
+    async fn sent_as(&self, import: &str, names: &[Hash]) -> Result<Vec<Sent>> {
+        let keys = names.iter().map(|name| keys::sent(import, name)).collect();
+        self.backup.batch_get(keys, None, true).await?.iter().map(sent).collect()
+    }
+
+    async fn put_job(&self, import: &str, job: &Job) -> Result<()> {
+        let mut item = keys::job(import, job.number).into_item();
+        put_record(&mut item, job, JOB)?;
+        let _ = self.backup.put(fitting(item, JOB)?, None).await?;
+        Ok(())
+    }
+
+    async fn jobs(&self, import: &str) -> Result<Vec<Job>> {
+        let items = self.backup.query(&Query::of(keys::jobs(import), Range::All), usize::MAX).await?;
+        items.iter().map(|item| Attributes { item, what: JOB }.record()).collect()
+    }
+
+    async fn put_differences(
+        &self,
+        import: &str,
+        listing: &RunId,
+        first: u64,
+        differences: &[Difference],
+    ) -> Result<()> {
+        let item = |(number, difference): (u64, &Difference)| {
+            let mut item = keys::difference(import, listing, number).into_item();
+            put_record(&mut item, difference, DIFFERENCE)?;
+            fitting(item, DIFFERENCE)
+        };
+        self.backup.batch_put((first..).zip(differences).map(item).collect::<Result<_>>()?).await
+    }
+
+    async fn differences(
+        &self,
+        import: &str,
+        listing: &RunId,
+        first: u64,
+        limit: usize,
+    ) -> Result<Vec<Difference>> {
+        let Key { pk, sk } = keys::difference(import, listing, first);
+        let items = self.backup.query(&Query::of(pk, Range::From(sk)), limit).await?;
+        items.iter().map(|item| Attributes { item, what: DIFFERENCE }.record()).collect()
+    }
+}
+
+fn sent(item: &Item) -> Result<Sent> {
+    let attributes = Attributes { item, what: SENT };
+    let sub = attributes.text("sub")?.to_owned();
+    let row = attributes.number_if_any("job")?.zip(attributes.number_if_any("line")?);
+    Ok(Sent { name: attributes.hash("sk")?, sub, row })
 }
 
 fn range_after(key: Option<&str>) -> Range {
     key.map_or(Range::All, |key| Range::After(encode(key)))
+}
+
+fn origin_key(import: &str, new_sub: &str) -> Key {
+    Key::new(keys::origins(import), encode(new_sub))
 }
 
 fn mapping_key(import: &str, sub: &str) -> Key {
@@ -127,13 +202,13 @@ fn mapping(item: &Item) -> Result<Mapping> {
     Attributes { item, what: MAPPING }.record()
 }
 
-fn outcome_key(import: &str, kind: Kind, group: &str, key: &str) -> Key {
-    Key::new(keys::outcomes(import, kind, group), encode(key))
+fn outcome_key(import: &str, step: Step, group: &str, key: &str) -> Key {
+    Key::new(keys::outcomes(import, step, group), encode(key))
 }
 
-fn outcome(kind: Kind, group: &str, item: &Item) -> Result<Outcome> {
+fn outcome(step: Step, group: &str, item: &Item) -> Result<Outcome> {
     let attributes = Attributes { item, what: OUTCOME };
     let key = keys::decode(attributes.text("sk")?).ok_or_else(|| attributes.damaged("sk"))?;
     let failure = attributes.text_if_any("failure")?.map(str::to_owned);
-    Ok(Outcome { kind, group: group.to_owned(), key, failure })
+    Ok(Outcome { step, group: group.to_owned(), key, failure })
 }

@@ -24,6 +24,11 @@ pub(super) fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
+/// A number.
+pub(super) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
 /// When DynamoDB may remove an item: `days` after `from`, as its time to live has it.
 pub(super) fn expiry(from: Timestamp, days: u32) -> AttributeValue {
     AttributeValue::N(expiry_seconds(from, days).to_string())
@@ -151,6 +156,12 @@ impl<'a> Attributes<'a> {
     /// A text that may be missing.
     pub(super) fn text_if_any(self, name: &str) -> Result<Option<&'a str>> {
         self.item.contains_key(name).then(|| self.text(name)).transpose()
+    }
+
+    /// A number that may be missing.
+    pub(super) fn number_if_any(self, name: &str) -> Result<Option<u32>> {
+        let read = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+        self.item.get(name).map(|value| read(value).ok_or_else(|| self.damaged(name))).transpose()
     }
 
     pub(super) fn time(self, name: &str) -> Result<Timestamp> {

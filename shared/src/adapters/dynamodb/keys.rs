@@ -3,7 +3,8 @@
 
 use super::query::Range;
 use super::table::Key;
-use crate::model::{Partition, PoolId, SETTINGS_KEY};
+use crate::model::{Hash, Partition, PoolId, SETTINGS_KEY};
+use crate::ports::Step;
 use crate::run::RunId;
 use crate::time::Timestamp;
 
@@ -189,8 +190,30 @@ pub(super) fn origins(import: &str) -> String {
 }
 
 /// What became of the groups or updates of an import, by key.
-pub(super) fn outcomes(import: &str, kind: crate::model::Kind, group: &str) -> String {
-    format!("IMPORT#{}#{}#{}", encode(import), kind.as_str().to_ascii_uppercase(), encode(group))
+pub(super) fn outcomes(import: &str, step: Step, group: &str) -> String {
+    format!("IMPORT#{}#{}#{}", encode(import), step.as_str().to_ascii_uppercase(), encode(group))
+}
+
+/// Who was sent under a name. Spread over partitions: a job writes many at once.
+pub(super) fn sent(import: &str, name: &Hash) -> Key {
+    let name = name.to_string();
+    Key::new(format!("IMPORT#{}#SENT#{}", encode(import), &name[..2]), name)
+}
+
+/// The jobs of an import, by number.
+pub(super) fn jobs(import: &str) -> String {
+    format!("IMPORT#{}#JOBS", encode(import))
+}
+
+/// One job of an import.
+pub(super) fn job(import: &str, number: u32) -> Key {
+    Key::new(jobs(import), format!("{number:010}"))
+}
+
+/// One of the differences that a listing of the new pool showed.
+pub(super) fn difference(import: &str, listing: &RunId, number: u64) -> Key {
+    let listing = encode(listing.as_str());
+    Key::new(format!("IMPORT#{}#DIFFERENCES#{listing}", encode(import)), format!("{number:020}"))
 }
 
 #[cfg(test)]

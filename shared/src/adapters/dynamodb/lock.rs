@@ -9,23 +9,22 @@ use super::item::Attributes;
 use super::keys::encode;
 use super::table::{Item, Key};
 use crate::Result;
-use crate::model::PoolId;
 use crate::ports::{Lease, Lock};
 use crate::run::RunId;
 use crate::time::Timestamp;
 
 #[async_trait]
 impl Lock for DynamoStore {
-    async fn acquire(&self, pool: &PoolId, lease: &Lease, now: Timestamp) -> Result<Lease> {
+    async fn acquire(&self, name: &str, lease: &Lease, now: Timestamp) -> Result<Lease> {
         loop {
-            if self.take(pool, lease, now).await? {
+            if self.take(name, lease, now).await? {
                 return Ok(lease.clone());
             }
-            let Some(held) = self.current(pool).await? else { continue };
+            let Some(held) = self.current(name).await? else { continue };
             let is_ours = held.holder == lease.holder && !held.released;
             match is_ours {
                 true if held.until >= lease.until => return Ok(held),
-                true if self.renew(pool, &lease.holder, lease.until).await? => {
+                true if self.renew(name, &lease.holder, lease.until).await? => {
                     return Ok(Lease { until: lease.until, ..held });
                 }
                 false if held.until > now => return Ok(held),
@@ -35,38 +34,38 @@ impl Lock for DynamoStore {
         }
     }
 
-    async fn renew(&self, pool: &PoolId, holder: &str, until: Timestamp) -> Result<bool> {
+    async fn renew(&self, name: &str, holder: &str, until: Timestamp) -> Result<bool> {
         let update = Expression::new("SET #lease_until = :until").with(":until", millis(until));
         let condition = Expression::new("#holder = :holder AND #released = :no AND #lease_until < :until")
             .with_text(":holder", holder)
             .with(":no", AttributeValue::Bool(false));
-        if self.run.update(key(pool), update, Some(condition)).await?.is_some() {
+        if self.run.update(key(name), update, Some(condition)).await?.is_some() {
             return Ok(true);
         }
         // It may hold beyond that time already.
-        let held = self.current(pool).await?;
+        let held = self.current(name).await?;
         Ok(held.is_some_and(|held| held.holder == holder && !held.released))
     }
 
-    async fn release(&self, pool: &PoolId, holder: &str, until: Timestamp) -> Result<()> {
+    async fn release(&self, name: &str, holder: &str, until: Timestamp) -> Result<()> {
         let update = Expression::new("SET #lease_until = :until, #released = :yes")
             .with(":until", millis(until))
             .with(":yes", AttributeValue::Bool(true));
         let condition = Expression::new("#holder = :holder AND #released = :no")
             .with_text(":holder", holder)
             .with(":no", AttributeValue::Bool(false));
-        self.run.update(key(pool), update, Some(condition)).await?;
+        self.run.update(key(name), update, Some(condition)).await?;
         Ok(())
     }
 
-    async fn current(&self, pool: &PoolId) -> Result<Option<Lease>> {
-        self.run.get(key(pool)).await?.as_ref().map(read).transpose()
+    async fn current(&self, name: &str) -> Result<Option<Lease>> {
+        self.run.get(key(name)).await?.as_ref().map(read).transpose()
     }
 }
 
 impl DynamoStore {
     /// Takes the lock if nobody has it. Whoever has it, and asks again, keeps the first run.
-    async fn take(&self, pool: &PoolId, lease: &Lease, now: Timestamp) -> Result<bool> {
+    async fn take(&self, name: &str, lease: &Lease, now: Timestamp) -> Result<bool> {
         let update = Expression::new(
             "SET #holder = :holder, #run_id = :run_id, #lease_until = :until, #released = :released",
         )
@@ -80,12 +79,12 @@ impl DynamoStore {
         )
         .with(":now", millis(now))
         .with(":yes", AttributeValue::Bool(true));
-        Ok(self.run.update(key(pool), update, Some(condition)).await?.is_some())
+        Ok(self.run.update(key(name), update, Some(condition)).await?.is_some())
     }
 }
 
-fn key(pool: &PoolId) -> Key {
-    Key::new(format!("POOL#{}", encode(pool.as_str())), "LOCK")
+fn key(name: &str) -> Key {
+    Key::new(format!("POOL#{}", encode(name)), "LOCK")
 }
 
 fn millis(time: Timestamp) -> AttributeValue {

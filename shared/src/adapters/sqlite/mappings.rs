@@ -1,18 +1,21 @@
 //! What became of users, groups and updates in an import.
 
+use std::collections::BTreeSet;
+
+use rusqlite::types::{ToSql, ToSqlOutput};
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
 use super::failure::Failure;
-use super::names::{KindNumber, Names, after, at_most};
+use super::names::{Names, after, at_most};
 use super::runs::{from_word, word};
-use crate::model::Kind;
-use crate::ports::{Mapping, Outcome};
+use crate::ports::{Mapping, Outcome, Step};
 
 pub(super) fn put_mappings(db: &Connection, import: &str, mappings: &[Mapping]) -> Result<(), Failure> {
     let import = Names::Imports.number(db, import)?;
     let mut insert = db.prepare_cached(
-        "INSERT OR REPLACE INTO mappings (import, sub, username, new_sub, new_username, state, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO mappings
+           (import, sub, username, new_sub, new_username, state, reason, created_with, line)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for user in mappings {
         insert.execute(params![
@@ -22,7 +25,9 @@ pub(super) fn put_mappings(db: &Connection, import: &str, mappings: &[Mapping]) 
             user.new_sub,
             user.new_username,
             word(&user.state)?,
-            user.reason
+            user.reason,
+            word(&user.created_with)?,
+            user.line,
         ])?;
     }
     Ok(())
@@ -30,28 +35,32 @@ pub(super) fn put_mappings(db: &Connection, import: &str, mappings: &[Mapping]) 
 
 pub(super) fn mappings_of(db: &Connection, import: &str, subs: &[String]) -> Result<Vec<Mapping>, Failure> {
     let Some(import) = Names::Imports.find(db, import)? else { return Ok(Vec::new()) };
-    let mut subs: Vec<&String> = subs.iter().collect();
-    subs.sort_unstable();
-    subs.dedup();
     let mut statement = db.prepare_cached(
-        "SELECT sub, username, new_sub, new_username, state, reason FROM mappings
+        "SELECT sub, username, new_sub, new_username, state, reason, created_with, line FROM mappings
          WHERE import = ?1 AND sub = ?2",
     )?;
     let mut found = Vec::new();
-    for sub in subs {
+    for sub in subs.iter().collect::<BTreeSet<_>>() {
         found.append(&mut collect(statement.query(params![import, sub])?)?);
     }
     Ok(found)
 }
 
-pub(super) fn mapping_to(db: &Connection, import: &str, new_sub: &str) -> Result<Option<Mapping>, Failure> {
-    let Some(import) = Names::Imports.find(db, import)? else { return Ok(None) };
+pub(super) fn mappings_to(
+    db: &Connection,
+    import: &str,
+    new_subs: &[String],
+) -> Result<Vec<Mapping>, Failure> {
+    let Some(import) = Names::Imports.find(db, import)? else { return Ok(Vec::new()) };
     let mut statement = db.prepare_cached(
-        "SELECT sub, username, new_sub, new_username, state, reason FROM mappings
+        "SELECT sub, username, new_sub, new_username, state, reason, created_with, line FROM mappings
          WHERE import = ?1 AND new_sub = ?2 ORDER BY sub LIMIT 1",
     )?;
-    let found = collect(statement.query(params![import, new_sub])?)?;
-    Ok(found.into_iter().next())
+    let mut found = Vec::new();
+    for new_sub in new_subs.iter().collect::<BTreeSet<_>>() {
+        found.append(&mut collect(statement.query(params![import, new_sub])?)?);
+    }
+    Ok(found)
 }
 
 pub(super) fn mappings(
@@ -63,7 +72,7 @@ pub(super) fn mappings(
     let Some(import) = Names::Imports.find(db, import)? else { return Ok(Vec::new()) };
     let (beyond, sub) = after(after_sub);
     let mut statement = db.prepare_cached(&format!(
-        "SELECT sub, username, new_sub, new_username, state, reason FROM mappings
+        "SELECT sub, username, new_sub, new_username, state, reason, created_with, line FROM mappings
          WHERE import = ?1 AND sub {beyond} ?2 ORDER BY sub LIMIT ?3"
     ))?;
     collect(statement.query(params![import, sub, at_most(limit)])?)
@@ -85,6 +94,8 @@ fn mapping(row: &Row<'_>) -> Result<Mapping, Failure> {
         new_username: row.get(3)?,
         state: from_word(row.get(4)?)?,
         reason: row.get(5)?,
+        created_with: from_word(row.get(6)?)?,
+        line: row.get(7)?,
     })
 }
 
@@ -96,7 +107,7 @@ pub(super) fn put_outcomes(db: &Connection, import: &str, outcomes: &[Outcome]) 
     for outcome in outcomes {
         insert.execute(params![
             import,
-            KindNumber(outcome.kind),
+            StepNumber(outcome.step),
             outcome.group,
             outcome.key,
             outcome.failure
@@ -108,7 +119,7 @@ pub(super) fn put_outcomes(db: &Connection, import: &str, outcomes: &[Outcome]) 
 pub(super) fn outcomes_of(
     db: &Connection,
     import: &str,
-    kind: Kind,
+    step: Step,
     group: &str,
     keys: &[String],
 ) -> Result<Vec<Outcome>, Failure> {
@@ -119,9 +130,9 @@ pub(super) fn outcomes_of(
     let mut found = Vec::new();
     for key in keys {
         let failure = statement
-            .query_row(params![import, KindNumber(kind), group, key], |row| row.get::<_, Option<String>>(0))
+            .query_row(params![import, StepNumber(step), group, key], |row| row.get::<_, Option<String>>(0))
             .optional()?;
-        let outcome = |failure| Outcome { kind, group: group.to_owned(), key: key.clone(), failure };
+        let outcome = |failure| Outcome { step, group: group.to_owned(), key: key.clone(), failure };
         found.extend(failure.map(outcome));
     }
     Ok(found)
@@ -130,7 +141,7 @@ pub(super) fn outcomes_of(
 pub(super) fn outcomes(
     db: &Connection,
     import: &str,
-    kind: Kind,
+    step: Step,
     group: &str,
     after_key: Option<&str>,
     limit: usize,
@@ -142,9 +153,25 @@ pub(super) fn outcomes(
             "SELECT key, failure FROM outcomes
              WHERE import = ?1 AND kind = ?2 AND grp = ?3 AND key {beyond} ?4 ORDER BY key LIMIT ?5"
         ))?
-        .query_map(params![import, KindNumber(kind), group, key, at_most(limit)], |row| {
-            Ok(Outcome { kind, group: group.to_owned(), key: row.get(0)?, failure: row.get(1)? })
+        .query_map(params![import, StepNumber(step), group, key, at_most(limit)], |row| {
+            Ok(Outcome { step, group: group.to_owned(), key: row.get(0)?, failure: row.get(1)? })
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(found)
+}
+
+/// A step as it is stored. The first three are the numbers that kinds of records have, too.
+struct StepNumber(Step);
+
+impl ToSql for StepNumber {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let number: i64 = match self.0 {
+            Step::Group => 1,
+            Step::Disable => 2,
+            Step::Membership => 3,
+            Step::Mfa => 4,
+            Step::Link => 5,
+        };
+        Ok(number.into())
+    }
 }

@@ -7,6 +7,8 @@
 mod backup;
 mod failure;
 mod files;
+mod imports_port;
+mod jobs;
 mod ledger;
 mod ledger_port;
 mod mappings;
@@ -33,7 +35,7 @@ use failure::Failure;
 use session::Session;
 use worker::Worker;
 
-/// A [`crate::ports::Backup`] and [`crate::ports::Ledger`] in SQLite. Each call is one
+/// A [`crate::ports::Backup`], its [`crate::ports::Imports`] and a [`crate::ports::Ledger`] in SQLite. Each call is one
 /// transaction.
 pub struct SqliteStore {
     worker: Worker,

@@ -1,6 +1,6 @@
 //! The records of runs and imports.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::names::{Millis, Names, from_json, to_json};
@@ -44,50 +44,35 @@ pub(super) fn runs(db: &Connection, pool: Option<&PoolId>) -> Result<Vec<Run>, F
 
 pub(super) fn put_import(db: &Connection, import: &Import) -> Result<(), Failure> {
     db.prepare_cached(
-        "INSERT OR REPLACE INTO imports
-           (import, from_pool, into_pool, run, as_of, options, status, started_at, ended_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR REPLACE INTO import_records (import, into_pool, started_at, record) VALUES (?1, ?2, ?3, ?4)",
     )?
     .execute(params![
         Names::Imports.number(db, &import.id)?,
-        import.from_pool.as_str(),
         import.into_pool.as_str(),
-        import.run.as_str(),
-        Millis(import.as_of),
-        to_json(&import.options, AN_IMPORT)?,
-        word(&import.status)?,
         Millis(import.started_at),
-        import.ended_at.map(Millis),
+        to_json(import, AN_IMPORT)?,
     ])?;
     Ok(())
 }
 
+pub(super) fn import(db: &Connection, id: &str) -> Result<Option<Import>, Failure> {
+    let Some(number) = Names::Imports.find(db, id)? else { return Ok(None) };
+    let mut statement = db.prepare_cached("SELECT record FROM import_records WHERE import = ?1")?;
+    let mut rows = statement.query([number])?;
+    rows.next()?.map(|row| from_json(&row.get::<_, String>(0)?, AN_IMPORT)).transpose()
+}
+
 pub(super) fn imports(db: &Connection, into: Option<&PoolId>) -> Result<Vec<Import>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT n.name, from_pool, into_pool, run, as_of, options, status, started_at, ended_at
-         FROM imports JOIN import_ids n ON n.id = import
+        "SELECT record FROM import_records JOIN import_ids n ON n.id = import
          WHERE ?1 IS NULL OR into_pool = ?1 ORDER BY started_at, n.name",
     )?;
     let mut rows = statement.query([into.map(PoolId::as_str)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(import(row)?);
+        found.push(from_json(&row.get::<_, String>(0)?, AN_IMPORT)?);
     }
     Ok(found)
-}
-
-fn import(row: &Row<'_>) -> Result<Import, Failure> {
-    Ok(Import {
-        id: row.get(0)?,
-        from_pool: PoolId::new(row.get::<_, String>(1)?),
-        into_pool: PoolId::new(row.get::<_, String>(2)?),
-        run: RunId::new(row.get::<_, String>(3)?),
-        as_of: row.get::<_, Millis>(4)?.0,
-        options: from_json(&row.get::<_, String>(5)?, AN_IMPORT)?,
-        status: from_word(row.get(6)?)?,
-        started_at: row.get::<_, Millis>(7)?.0,
-        ended_at: row.get::<_, Option<Millis>>(8)?.map(|end| end.0),
-    })
 }
 
 const AN_IMPORT: &str = "an import";

@@ -6,31 +6,57 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: u32 = 0x4355_5042;
 
 /// The format this version writes, in SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Makes an empty database ours, all at once.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
-    transaction.execute_batch(DEAD_LETTERS)?;
-    transaction.execute_batch(VIEWS)?;
+    for part in [TABLES, DEAD_LETTERS, IMPORTS, MAPPINGS, VIEWS] {
+        transaction.execute_batch(part)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
 
 /// Brings a file of an earlier format to this one, all at once. Its versions are as they were;
-/// a run that was interrupted goes on.
+/// a run or an import that was interrupted goes on.
 pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
-    let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let format = format_of(connection)?;
     if format >= FORMAT {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch("ALTER TABLE listings ADD COLUMN sent INTEGER NOT NULL DEFAULT FALSE")?;
-    transaction.execute_batch(DEAD_LETTERS)?;
+    if format < 2 {
+        transaction.execute_batch("ALTER TABLE listings ADD COLUMN sent INTEGER NOT NULL DEFAULT FALSE")?;
+        transaction.execute_batch(DEAD_LETTERS)?;
+    }
+    transaction.execute_batch(IMPORTS)?;
+    transaction.execute_batch(IMPORTS_OF_FORMAT_2)?;
+    transaction.execute_batch(
+        "DROP TABLE imports;
+         ALTER TABLE mappings ADD COLUMN created_with TEXT NOT NULL DEFAULT 'admin-api';
+         ALTER TABLE mappings ADD COLUMN line INTEGER;",
+    )?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
+}
+
+/// Lets a file of an earlier format be read as one of this, without changing it: what it lacks is
+/// in temporary tables, which go before its own.
+pub(super) fn make_readable(connection: &Connection) -> rusqlite::Result<()> {
+    if format_of(connection)? >= FORMAT {
+        return Ok(());
+    }
+    connection.execute_batch(&IMPORTS.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+    connection.execute_batch(IMPORTS_OF_FORMAT_2)?;
+    connection.execute_batch(
+        "CREATE TEMP VIEW mappings AS SELECT *, 'admin-api' AS created_with, NULL AS line FROM main.mappings",
+    )
+}
+
+fn format_of(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 // A version's content never moves: what moves from `current` to `history`, what `heads` reads,
@@ -131,18 +157,18 @@ CREATE TABLE gone (
 
 CREATE TABLE import_ids (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
-CREATE TABLE imports (
-    import INTEGER PRIMARY KEY,  -- import_ids.id
-    from_pool TEXT NOT NULL,
-    into_pool TEXT NOT NULL,
-    run TEXT NOT NULL,
-    as_of INTEGER NOT NULL,
-    options TEXT NOT NULL,       -- JSON
-    status TEXT NOT NULL,
-    started_at INTEGER NOT NULL,
-    ended_at INTEGER
-);
+CREATE TABLE outcomes (
+    import INTEGER NOT NULL,
+    kind INTEGER NOT NULL,       -- 1 group, 2 disabling, 3 membership, 4 second factor, 5 links
+    grp TEXT NOT NULL,
+    key TEXT NOT NULL,
+    failure TEXT,                -- absent if it is done
+    PRIMARY KEY (import, kind, grp, key)
+) WITHOUT ROWID;
+";
 
+/// What format 2 has of imports beside its `outcomes`.
+const MAPPINGS: &str = "
 CREATE TABLE mappings (
     import INTEGER NOT NULL,
     sub TEXT NOT NULL,
@@ -151,19 +177,59 @@ CREATE TABLE mappings (
     new_username TEXT,
     state TEXT NOT NULL,
     reason TEXT,
+    created_with TEXT NOT NULL DEFAULT 'admin-api', -- since format 3, as the next
+    line INTEGER,                -- of the import job's file
     PRIMARY KEY (import, sub)
 ) WITHOUT ROWID;
 
 CREATE INDEX mappings_by_new_sub ON mappings (import, new_sub) WHERE new_sub IS NOT NULL;
+";
 
-CREATE TABLE outcomes (
+/// Since format 3.
+const IMPORTS: &str = "
+CREATE TABLE import_records (
+    import INTEGER PRIMARY KEY,  -- import_ids.id
+    into_pool TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    record TEXT NOT NULL         -- JSON
+);
+
+CREATE TABLE sent (
     import INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    grp TEXT NOT NULL,
-    key TEXT NOT NULL,
-    failure TEXT,                -- absent if it is done
-    PRIMARY KEY (import, kind, grp, key)
+    name BLOB NOT NULL,          -- SHA-256 of the name
+    sub TEXT NOT NULL,
+    job INTEGER,
+    line INTEGER,
+    PRIMARY KEY (import, name)
 ) WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    import INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    record TEXT NOT NULL,        -- JSON
+    PRIMARY KEY (import, number)
+) WITHOUT ROWID;
+
+CREATE TABLE differences (
+    import INTEGER NOT NULL,
+    listing TEXT NOT NULL,       -- the run that listed the new pool
+    number INTEGER NOT NULL,
+    record TEXT NOT NULL,        -- JSON
+    PRIMARY KEY (import, listing, number)
+) WITHOUT ROWID;
+";
+
+/// Takes over the records of imports of an earlier format.
+const IMPORTS_OF_FORMAT_2: &str = "
+INSERT INTO import_records
+SELECT import, into_pool, started_at, json_object(
+    'id', (SELECT name FROM import_ids WHERE id = import),
+    'from_pool', from_pool, 'into_pool', into_pool, 'run', run,
+    'as_of', strftime('%Y-%m-%dT%H:%M:%fZ', as_of / 1000.0, 'unixepoch'),
+    'options', json(options), 'status', status,
+    'started_at', strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch'),
+    'ended_at', strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch'))
+FROM imports;
 ";
 
 /// Since format 2, as is `listings.sent`.

@@ -50,6 +50,7 @@ impl Session {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         configure(&connection)?;
+        schema::make_readable(&connection)?;
         Ok(Self { connection, writing: None })
     }
 

@@ -4,7 +4,9 @@ use cognito_profiles::adapters::SystemClock;
 use cognito_profiles::adapters::dynamodb::DynamoStore;
 use cognito_profiles::model::Partition;
 use cognito_profiles::ports::{Cursor, Ledger as _, Listing, PageId};
-use cognito_profiles_tests::conformance::{backup_conformance, ledger_conformance, lock_conformance, run};
+use cognito_profiles_tests::conformance::{
+    backup_conformance, imports_conformance, ledger_conformance, lock_conformance, run,
+};
 use cognito_profiles_tests::dynamodb::RETENTION_DAYS;
 use cognito_profiles_tests::{Dynoxide, dynamodb};
 
@@ -22,6 +24,14 @@ async fn tables_are_a_ledger() {
     let client = dynamodb::client(&dynoxide.endpoint());
     let clock = Arc::new(SystemClock::new());
     ledger_conformance(async || dynamodb::new_store(&client, clock.clone()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_a_record_of_imports() {
+    let dynoxide = Dynoxide::start();
+    let client = dynamodb::client(&dynoxide.endpoint());
+    let clock = Arc::new(SystemClock::new());
+    imports_conformance(async || dynamodb::new_store(&client, clock.clone()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use cognito_profiles::adapters::SystemClock;
-use cognito_profiles_tests::conformance::{ledger_conformance, lock_conformance, small_backup_conformance};
+use cognito_profiles_tests::conformance::{
+    imports_conformance, ledger_conformance, lock_conformance, small_backup_conformance,
+};
 use cognito_profiles_tests::{MiniStack, dynamodb};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,6 +21,14 @@ async fn tables_are_a_ledger() {
     let client = dynamodb::client(&ministack.endpoint());
     let clock = Arc::new(SystemClock::new());
     ledger_conformance(async || dynamodb::new_store(&client, clock.clone()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_a_record_of_imports() {
+    let ministack = MiniStack::start();
+    let client = dynamodb::client(&ministack.endpoint());
+    let clock = Arc::new(SystemClock::new());
+    imports_conformance(async || dynamodb::new_store(&client, clock.clone()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

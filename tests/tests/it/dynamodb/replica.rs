@@ -8,6 +8,7 @@ use cognito_profiles::ports::{Backup as _, ImportOptions};
 use cognito_profiles_tests::MiniStack;
 use cognito_profiles_tests::dynamodb::{self, RETENTION_DAYS};
 use cognito_profiles_tests::mortal::Fate;
+use cognito_profiles_tests::world::scratch;
 use cognito_sim::Population;
 
 use crate::pipeline::import::assert_restored;
@@ -34,9 +35,9 @@ async fn a_pool_comes_back_from_the_replica() {
     let client = dynamodb::client_in(STANDBY, &ministack.endpoint());
     let replica = store(&Tables { client, ..primary });
     let target = world.empty_pool();
-    let importer = world.importer_from(replica.clone(), &target, &fate);
+    let importer = world.importer_from(&replica, &target, &fate);
     let prepared = world.prepare(&importer, ImportOptions::default()).await.unwrap();
-    let report = importer.import(prepared).await.unwrap();
+    let report = importer.import(prepared, &scratch()).await.unwrap();
     assert_eq!((report.import.run.clone(), report.differences.len()), (last.id, 0));
     assert_restored(&world, &*replica, &target, &report.import.id).await;
 }

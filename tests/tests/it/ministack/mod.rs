@@ -11,7 +11,7 @@ use cognito_profiles::adapters::SystemClock;
 use cognito_profiles::adapters::cognito::CognitoDirectory;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard};
-use cognito_profiles::import::{Importer, Report, Scratch};
+use cognito_profiles::import::{Importer, Report};
 use cognito_profiles::model::{PoolId, Record};
 use cognito_profiles::pacing::{Category, Paced, Pacer, Rates};
 use cognito_profiles::ports::{Clock, ImportOptions, ImportStatus};
@@ -19,6 +19,7 @@ use cognito_profiles::progress::Silent;
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::{Changes, Run, RunStatus, Totals};
 use cognito_profiles_tests::MiniStack;
+use cognito_profiles_tests::world::scratch;
 
 use pool::{Contents, GroupSettings, Person, Pool, SignIn, group_settings, settings};
 
@@ -54,17 +55,17 @@ async fn export(ministack: &MiniStack, pool: &Pool, store: &Arc<SqliteStore>) ->
 
 /// Restores the latest run.
 async fn import(ministack: &MiniStack, into: &Pool, store: &Arc<SqliteStore>) -> Report {
-    let scratch = Arc::new(SqliteStore::temporary().unwrap());
     let importer = Importer {
         directory: directory(ministack, into),
         backup: store.clone(),
-        scratch: Scratch { backup: scratch.clone(), ledger: scratch },
+        imports: store.clone(),
+        logs_role_arn: None,
         clock: Arc::new(SystemClock::new()),
         progress: Arc::new(Silent),
     };
     let snapshot = importer.find_snapshot(None, None).await.unwrap();
     let prepared = importer.prepare(snapshot, ImportOptions::default()).await.unwrap();
-    importer.import(prepared).await.unwrap()
+    importer.import(prepared, &scratch()).await.unwrap()
 }
 
 /// What a run holds, in the words of [`Pool::read`].
@@ -143,10 +144,10 @@ async fn assert_restored(report: &Report, source: &Pool, target: &Pool) {
     assert_eq!(report.differences, []);
     assert_eq!(report.import.status, ImportStatus::Complete);
     let Totals { users, groups, memberships } = totals(&source.contents);
-    assert_eq!((report.users_created, report.users_failed, report.mapped), (users, 0, users));
-    assert_eq!((report.groups_created, report.memberships_added), (groups, memberships));
+    assert_eq!((report.counts.users_created, report.counts.users_failed), (users, 0));
+    assert_eq!((report.counts.groups_created, report.counts.memberships_added), (groups, memberships));
     let disabled = source.contents.users.values().filter(|person| !person.enabled).count();
-    assert_eq!(report.users_disabled, disabled as u64);
+    assert_eq!(report.counts.users_disabled, disabled as u64);
     assert_eq!(target.read().await, source.contents.clone().restored());
 }
 

@@ -91,16 +91,21 @@ async fn an_import_killed_at_any_step_makes_the_same_pool() {
         assert!(report.differences.is_empty(), "killed at step {step}: {:?}", report.differences);
         assert_eq!(report.failures, expected.failures, "killed at step {step}");
         assert_eq!(
-            (report.users_created, report.memberships_added, report.users_disabled, report.groups_created),
             (
-                expected.users_created,
-                expected.memberships_added,
-                expected.users_disabled,
-                expected.groups_created
+                report.counts.users_created,
+                report.counts.memberships_added,
+                report.counts.users_disabled,
+                report.counts.groups_created
+            ),
+            (
+                expected.counts.users_created,
+                expected.counts.memberships_added,
+                expected.counts.users_disabled,
+                expected.counts.groups_created
             ),
             "killed at step {step}"
         );
-        assert_eq!(world.truth(&target).users.len() as u64, report.users_created, "nobody twice");
+        assert_eq!(world.truth(&target).users.len() as u64, report.counts.users_created, "nobody twice");
         assert_ne!(report.import.status, ImportStatus::Running);
     }
 }

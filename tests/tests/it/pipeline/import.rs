@@ -2,17 +2,17 @@ use std::collections::BTreeSet;
 
 use cognito_profiles::Error;
 use cognito_profiles::model::{EXTERNAL_PROVIDER, Kind};
-use cognito_profiles::ports::{Backup, ImportOptions, ImportStatus};
+use cognito_profiles::ports::{ImportOptions, ImportStatus, Imports};
 use cognito_profiles_tests::mortal::Fate;
-use cognito_profiles_tests::world::World;
+use cognito_profiles_tests::world::{World, scratch};
 use cognito_sim::{FaultRates, PoolConfig, Population, SchemaAttribute, UserRecord};
 
 use super::awkward;
 
 /// What came back, whoever could come back: by username or e-mail, for `sub` is new.
-pub(crate) async fn assert_restored(world: &World, backup: &dyn Backup, target: &str, import: &str) {
+pub(crate) async fn assert_restored(world: &World, imports: &dyn Imports, target: &str, import: &str) {
     let (old, new) = (world.truth(&world.pool), world.truth(target));
-    let mappings = backup.mappings(import, None, usize::MAX).await.unwrap();
+    let mappings = imports.mappings(import, None, usize::MAX).await.unwrap();
     assert_eq!(mappings.len(), old.users.len(), "everyone is accounted for");
     let mut restored = BTreeSet::new();
     for mapping in &mappings {
@@ -110,10 +110,10 @@ async fn someone_else_of_the_same_name_is_left_alone() {
     let stranger = UserRecord::new("admin").with("email", "stranger@example.com");
     let sub = world.change(|admin| admin.create_user(&target, stranger).unwrap());
     let before = world.truth(&target).users[&sub].clone();
-    let report = importer.import(prepared).await.unwrap();
+    let report = importer.import(prepared, &scratch()).await.unwrap();
     assert_eq!(world.truth(&target).users[&sub], before);
-    assert_eq!(report.users_failed, 1, "{:?}", report.failures);
-    assert!(world.store.mapping_to(&report.import.id, &sub).await.unwrap().is_none());
+    assert_eq!(report.counts.users_failed, 1, "{:?}", report.failures);
+    assert_eq!(world.store.mappings_to(&report.import.id, &[sub]).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn run_again_it_changes_nothing() {
     let truth = world.truth(&target);
     let again = world.import(&target, &Fate::immortal()).await.unwrap();
     assert_eq!(world.truth(&target), truth);
-    assert_eq!((again.failures, again.users_created), (first.failures, first.users_created));
+    assert_eq!((again.failures, again.counts.users_created), (first.failures, first.counts.users_created));
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn restores_as_of_the_run_it_began_with() {
     world.change(|admin| admin.create_user(&world.pool, UserRecord::new("late")).unwrap());
     world.export().await.unwrap();
     let report = world.import(&target, &Fate::immortal()).await.unwrap();
-    assert_eq!((report.users_created, report.differences.len()), (40, 0));
+    assert_eq!((report.counts.users_created, report.differences.len()), (40, 0));
 }
 
 fn pool_config(population: &Population, change: impl FnOnce(&mut PoolConfig)) -> PoolConfig {
@@ -261,9 +261,9 @@ async fn the_plan_counts_names_that_collide() {
     let importer = world.importer(&target, &Fate::immortal());
     let prepared = world.prepare(&importer, ImportOptions::default()).await.unwrap();
     assert_eq!(count(&prepared.plan, "email is another user's"), 2, "{:?}", prepared.plan.problems);
-    let report = importer.import(prepared).await.unwrap();
-    assert_eq!(report.users_failed, 2, "{:?}", report.failures);
-    assert_eq!(world.truth(&target).users.len() as u64, report.users_created);
+    let report = importer.import(prepared, &scratch()).await.unwrap();
+    assert_eq!(report.counts.users_failed, 2, "{:?}", report.failures);
+    assert_eq!(world.truth(&target).users.len() as u64, report.counts.users_created);
 }
 
 fn count(plan: &cognito_profiles::import::Plan, what: &str) -> u64 {
@@ -281,7 +281,7 @@ async fn keeps_the_old_sub_where_asked() {
     let options =
         ImportOptions { old_sub_attribute: Some("custom:old_sub".into()), ..ImportOptions::default() };
     let prepared = world.prepare(&importer, options).await.unwrap();
-    let report = importer.import(prepared).await.unwrap();
+    let report = importer.import(prepared, &scratch()).await.unwrap();
     assert!(report.differences.is_empty(), "{:?}", report.differences);
     let old: BTreeSet<String> = world.truth(&world.pool).users.into_keys().collect();
     let kept: BTreeSet<String> =

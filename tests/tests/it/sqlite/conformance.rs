@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cognito_profiles::adapters::sqlite::SqliteStore;
-use cognito_profiles_tests::conformance::{backup_conformance, ledger_conformance};
+use cognito_profiles_tests::conformance::{backup_conformance, imports_conformance, ledger_conformance};
 
 /// A new file at each call.
 fn in_file(folder: &Path) -> impl Fn() -> Arc<SqliteStore> {
@@ -40,4 +40,11 @@ async fn a_temporary_store_is_a_backup() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_temporary_store_is_a_ledger() {
     ledger_conformance(async || temporary()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_keeps_account_of_imports() {
+    let folder = tempfile::tempdir().unwrap();
+    let new_store = in_file(folder.path());
+    imports_conformance(async || new_store()).await;
 }

@@ -5,8 +5,10 @@ use std::process::Command;
 
 use cognito_profiles::Error;
 use cognito_profiles::adapters::sqlite::{Seal, SqliteStore, check_seal};
-use cognito_profiles::model::{Group, Membership, Partition, Record, User};
-use cognito_profiles::ports::{Backup, Ledger, Listing, Observation, PageId};
+use cognito_profiles::model::{Group, Membership, Partition, PoolId, Record, User};
+use cognito_profiles::ports::{
+    Backup, CreateWith, Imports, Ledger, Listing, MappingState, Observation, PageId, Step,
+};
 use cognito_profiles_tests::conformance::{at, later_run, pool, run, saw, users};
 
 use super::observe;
@@ -122,18 +124,55 @@ async fn an_empty_file_is_a_new_backup_only_for_an_export() {
     assert_eq!(keys(&SqliteStore::open(&path).unwrap()).await, ["ab1"]);
 }
 
+/// Makes a file of this format one of the first, with an import in it.
+const FORMAT_1: &str = r#"
+DROP TABLE dead_letters;
+ALTER TABLE listings DROP COLUMN sent;
+DROP TABLE import_records; DROP TABLE sent; DROP TABLE jobs; DROP TABLE differences;
+ALTER TABLE mappings DROP COLUMN created_with;
+ALTER TABLE mappings DROP COLUMN line;
+CREATE TABLE imports (
+    import INTEGER PRIMARY KEY, from_pool TEXT NOT NULL, into_pool TEXT NOT NULL, run TEXT NOT NULL,
+    as_of INTEGER NOT NULL, options TEXT NOT NULL, status TEXT NOT NULL, started_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+INSERT INTO import_ids (name) VALUES ('earlier');
+INSERT INTO imports VALUES (1, 'old', 'new', 'a run', 1800000000123, '{"drop_attributes":["custom:a"],
+    "old_sub_attribute":null}', 'running', 1800000000456, NULL);
+INSERT INTO mappings VALUES (1, 'ab1', 'ann', 'cd2', 'bob', 'restored', NULL);
+INSERT INTO outcomes VALUES (1, 2, '', 'ab1', NULL);
+PRAGMA user_version = 1;
+"#;
+
+async fn has_the_earlier_import(store: &SqliteStore) {
+    let import = store.import("earlier").await.unwrap().unwrap();
+    assert_eq!(store.imports(Some(&PoolId::new("new"))).await.unwrap(), [import.clone()]);
+    assert_eq!((import.from_pool.as_str(), import.run.as_str()), ("old", "a run"));
+    assert_eq!((import.as_of, import.started_at, import.ended_at), (at(123), at(456), None));
+    assert_eq!(import.options.drop_attributes, ["custom:a"]);
+    assert_eq!(import.options.create_with, CreateWith::AdminApi);
+    let mapping = store.mappings_to("earlier", &["cd2".to_owned()]).await.unwrap().remove(0);
+    assert_eq!((mapping.sub.as_str(), mapping.state), ("ab1", MappingState::Restored));
+    assert_eq!(mapping.created_with, CreateWith::AdminApi);
+    assert_eq!(store.outcomes("earlier", Step::Disable, "", None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.jobs("earlier").await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn an_earlier_format_is_read_as_it_is_and_upgraded_when_it_is_written_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup.db");
     one_user(&path).await;
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let format_1 = "DROP TABLE dead_letters; ALTER TABLE listings DROP COLUMN sent; PRAGMA user_version = 1";
-    connection.execute_batch(format_1).unwrap();
+    connection.execute_batch(FORMAT_1).unwrap();
     connection.close().unwrap();
-    assert_eq!(keys(&SqliteStore::open_read_only(&path).unwrap()).await, ["ab1"]);
+    let readable = SqliteStore::open_read_only(&path).unwrap();
+    assert_eq!(keys(&readable).await, ["ab1"]);
+    has_the_earlier_import(&readable).await;
+    drop(readable);
     for _ in 0..2 {
         let store = SqliteStore::open(&path).unwrap();
+        has_the_earlier_import(&store).await;
         store.open(&run(), &[Listing::Users]).await.unwrap();
         store.mark_sent(&run(), &[Listing::Users]).await.unwrap();
         assert!(store.listings(&run()).await.unwrap()[0].sent);
@@ -153,7 +192,7 @@ async fn a_newer_format_is_refused() {
     connection.close().unwrap();
     for open in [SqliteStore::open_read_only, SqliteStore::open, SqliteStore::create_or_open] {
         let error = open(&path).err().unwrap();
-        assert!(matches!(error, Error::NewerFormat { found: 1000, known: 2 }), "{error}");
+        assert!(matches!(error, Error::NewerFormat { found: 1000, known: 3 }), "{error}");
     }
 }
 

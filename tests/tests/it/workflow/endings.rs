@@ -65,7 +65,7 @@ async fn a_poison_message_fails_its_run_by_name() {
     assert!(message.contains("dead-letter queue"), "{message}");
     let run = cloud.world.store.runs(None).await.unwrap().pop().unwrap();
     assert_eq!(run.status, RunStatus::Failed);
-    let lease = cloud.lock.current(&cloud.pool()).await.unwrap().unwrap();
+    let lease = cloud.lock.current(cloud.pool().as_str()).await.unwrap().unwrap();
     assert!(lease.released);
     let (ending, run) = cloud.export("second").await;
     assert_eq!(ending["Status"], "Complete", "{ending}");
@@ -132,7 +132,7 @@ async fn a_run_that_cannot_begin_says_why_and_gives_the_lock_back() {
     assert_eq!(ending["Status"], "Failed");
     let message = ending["Message"].as_str().unwrap();
     assert!(message.contains("FAILED before it began: no user pool"), "{message}");
-    assert!(cloud.lock.current(&cloud.pool()).await.unwrap().unwrap().released);
+    assert!(cloud.lock.current(cloud.pool().as_str()).await.unwrap().unwrap().released);
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ impl Space {
             Listing::Members(group) => format!("M{group}"),
             Listing::MembersAgain(group) => format!("A{group}"),
             Listing::Missing(shard) => format!("L{}", shard.as_str()),
+            Listing::Replay(phase) => format!("R{}", phase.letter()),
         };
         self.key(LISTINGS, sk)
     }
@@ -90,6 +91,8 @@ pub(super) fn page_sk(listing: &Listing, attempt: u32, number: u64) -> String {
         Listing::Members(_) => "M".to_owned(),
         Listing::MembersAgain(_) => "A".to_owned(),
         Listing::Missing(shard) => format!("L{}#", encode(shard.as_str())),
+        // The phase is in the home.
+        Listing::Replay(_) => "R".to_owned(),
     };
     format!("{listing}{}{}", ordered(attempt.into()), ordered(number))
 }
@@ -110,6 +113,7 @@ pub(super) fn home_of(listing: &Listing) -> String {
         Listing::UsersBySub(lead) => of_users(lead),
         Listing::Members(group) | Listing::MembersAgain(group) => format!("M{group}"),
         Listing::Missing(shard) => of_users(shard.as_str()),
+        Listing::Replay(phase) => format!("R{}", phase.letter()),
     }
 }
 

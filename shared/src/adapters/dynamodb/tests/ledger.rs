@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{NOW, store};
 use crate::adapters::aws::wire::Wire;
-use crate::model::{Partition, PoolId};
+use crate::model::Partition;
 use crate::ports::{Lease, Ledger as _, Listing, Lock as _, PageId};
 use crate::run::RunId;
 
@@ -198,7 +198,7 @@ async fn a_lock_that_was_given_up_meanwhile_is_taken() {
     } });
     let wire = Wire::default().refuses("ConditionalCheckFailedException").answers(&other).answers(&json!({}));
     let lease = Lease { holder: "mine".to_owned(), run: run(), until: NOW.next(), released: false };
-    let held = store(&wire).0.acquire(&PoolId::new("eu-west-1_Test"), &lease, NOW).await.unwrap();
+    let held = store(&wire).0.acquire("eu-west-1_Test", &lease, NOW).await.unwrap();
     assert_eq!(held, lease);
     assert_eq!(wire.operations(), ["UpdateItem", "GetItem", "UpdateItem"]);
     assert_eq!(wire.calls()[1].1["ConsistentRead"], true);
