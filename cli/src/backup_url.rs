@@ -38,7 +38,7 @@ impl FromStr for StateUrl {
     fn from_str(text: &str) -> Result<Self, NotABackupUrl> {
         match text.parse()? {
             BackupUrl::File(path) => Ok(Self(path)),
-            _ => Err(NotABackupUrl::NoPath),
+            BackupUrl::Table(_) => Err(NotABackupUrl::NoPath),
         }
     }
 }

@@ -38,7 +38,8 @@ pub async fn run(context: &Context, args: DemoArgs) -> Result<Ending, Failure> {
     let folder = folder()?;
     let context = context.at(BackupUrl::File(folder.join(FILE)));
     let demo = Demo::start(&context, args.users as usize).await?;
-    context.interruptible(INTERRUPTED, demo.play(&folder)).await
+    // On the heap, as every large state.
+    Box::pin(context.interruptible(INTERRUPTED, demo.play(&folder))).await
 }
 
 /// A folder that stays, so that a person can look into the backup afterwards.

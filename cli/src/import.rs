@@ -36,7 +36,8 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<Ending, Failure>
         seal::must_not_be_broken(path).await?;
     }
     let store = if args.plan { Store::read(context).await? } else { Store::restore(context).await? };
-    let ended = restore_from(context, &args, &store).await;
+    // On the heap, as every large state.
+    let ended = Box::pin(restore_from(context, &args, &store)).await;
     let closed = store.close().await;
     let ending = ended?;
     closed?;
