@@ -38,8 +38,7 @@ pub async fn run(context: &Context, args: DemoArgs) -> Result<Ending, Failure> {
     let folder = folder()?;
     let context = context.at(BackupUrl::File(folder.join(FILE)));
     let demo = Demo::start(&context, args.users as usize).await?;
-    // On the heap, as every large state.
-    Box::pin(context.interruptible(INTERRUPTED, demo.play(&folder))).await
+    context.interruptible(INTERRUPTED, demo.play(&folder)).await
 }
 
 /// A folder that stays, so that a person can look into the backup afterwards.
@@ -178,7 +177,7 @@ impl<'a> Demo<'a> {
         expect(snapshot.run.id == second.id, "another run than the last complete one would be restored")?;
         let prepared = importer.prepare(snapshot, ImportOptions::default()).await?;
         show_plan(&self.context.output, &prepared.plan)?;
-        let report = importer.import(prepared, &scratch()?).await?;
+        let report = Box::pin(importer.import(prepared, &scratch()?)).await?;
         store.close().await?;
         self.context.progress.settle();
         self.say(format_args!("Restored in {}.", duration(connection.seconds())))?;

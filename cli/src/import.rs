@@ -36,8 +36,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<Ending, Failure>
         seal::must_not_be_broken(path).await?;
     }
     let store = if args.plan { Store::read(context).await? } else { Store::restore(context).await? };
-    // On the heap, as every large state.
-    let ended = Box::pin(restore_from(context, &args, &store)).await;
+    let ended = restore_from(context, &args, &store).await;
     let closed = store.close().await;
     let ending = ended?;
     closed?;
@@ -81,7 +80,8 @@ async fn restore(context: &Context, importer: &Importer, args: &ImportArgs) -> R
     if !args.yes {
         ask(&args.user_pool_id).await?;
     }
-    let report = importer.import(prepared, &scratch()?).await?;
+    // On the heap: its state is larger than a stack should carry.
+    let report = Box::pin(importer.import(prepared, &scratch()?)).await?;
     context.progress.settle();
     report::show(output, &report)?;
     Ok(report::ending(&report))
@@ -106,10 +106,9 @@ fn options(args: &ImportArgs) -> ImportOptions {
 /// Import jobs, which bill nobody, for whoever named the role they need.
 fn create_with(args: &ImportArgs) -> CreateWith {
     match args.create_with {
-        Some(args::CreateWith::AdminApi) => CreateWith::AdminApi,
-        Some(args::CreateWith::ImportJob) => CreateWith::ImportJob,
         None if args.logs_role_arn.is_some() => CreateWith::ImportJob,
-        None => CreateWith::AdminApi,
+        Some(args::CreateWith::ImportJob) => CreateWith::ImportJob,
+        None | Some(args::CreateWith::AdminApi) => CreateWith::AdminApi,
     }
 }
 
