@@ -86,10 +86,19 @@ impl World {
 
     /// A new, empty pool of the same settings.
     pub fn empty_pool(&self) -> String {
+        self.empty_pool_with(|_| {})
+    }
+
+    /// A new, empty pool of the same settings, but for what `change` changes.
+    pub fn empty_pool_with(&self, change: impl FnOnce(&mut PoolConfig)) -> String {
+        let mut configuration = PoolConfig { id: None, ..self.configuration.clone() };
+        change(&mut configuration);
         self.change(|admin| {
-            admin
-                .create_pool(PoolConfig { id: None, ..self.configuration.clone() })
-                .expect("a pool can be made")
+            let pool = admin.create_pool(configuration).expect("a pool can be made");
+            for provider in admin.identity_providers(&self.pool).expect("the pool is there") {
+                admin.create_identity_provider(&pool, provider).expect("a provider can be made");
+            }
+            pool
         })
     }
 
@@ -154,8 +163,13 @@ impl World {
 
     /// Restores the last run into `pool`, until `fate` strikes.
     pub async fn import(&self, pool: &str, fate: &Arc<Fate>) -> Result<Report> {
+        self.import_with(pool, ImportOptions::default(), fate).await
+    }
+
+    /// The same with options.
+    pub async fn import_with(&self, pool: &str, options: ImportOptions, fate: &Arc<Fate>) -> Result<Report> {
         let importer = self.importer(pool, fate);
-        let prepared = self.prepare(&importer, ImportOptions::default()).await?;
+        let prepared = self.prepare(&importer, options).await?;
         importer.import(prepared, &scratch()).await
     }
 

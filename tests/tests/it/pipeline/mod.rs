@@ -3,6 +3,8 @@
 mod crash;
 mod export;
 pub(crate) mod import;
+mod jobs;
+mod plan;
 mod rates;
 
 use cognito_profiles_tests::world::World;

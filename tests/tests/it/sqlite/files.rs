@@ -146,7 +146,7 @@ PRAGMA user_version = 1;
 
 async fn has_the_earlier_import(store: &SqliteStore) {
     let import = store.import("earlier").await.unwrap().unwrap();
-    assert_eq!(store.imports(Some(&PoolId::new("new"))).await.unwrap(), [import.clone()]);
+    assert_eq!(store.imports(Some(&PoolId::new("new"))).await.unwrap(), std::slice::from_ref(&import));
     assert_eq!((import.from_pool.as_str(), import.run.as_str()), ("old", "a run"));
     assert_eq!((import.as_of, import.started_at, import.ended_at), (at(123), at(456), None));
     assert_eq!(import.options.drop_attributes, ["custom:a"]);
