@@ -10,15 +10,12 @@ use cognito_profiles::model::PoolId;
 use cognito_profiles::ports::{CreateWith, ImportOptions, WithoutRow};
 use cognito_profiles::run::RunId;
 use cognito_profiles::time::duration;
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::args::{self, ImportArgs};
 use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
 use crate::context::{CONTINUABLE, Context};
 use crate::exit::{Ending, Failure, Status};
-use crate::export::rounded;
 use crate::output::Output;
 use crate::store::Store;
 use crate::{report, seal, text};
@@ -130,99 +127,38 @@ async fn ask(pool: &PoolId) -> Result<(), Failure> {
     }
 }
 
-/// The plan, as `--json` has it.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "plan")]
-struct PlanLine<'a> {
-    from_pool: Option<&'a str>,
-    into_pool: Option<&'a str>,
-    run_id: Option<&'a str>,
-    as_of: Option<String>,
-    users: u64,
-    groups: u64,
-    memberships: u64,
-    create_with: CreateWith,
-    users_to_create: u64,
-    users_by_job: u64,
-    passwords_to_set: u64,
-    users_to_disable: u64,
-    factors_to_set: u64,
-    links_to_make: u64,
-    memberships_to_add: u64,
-    billed_users: u64,
-    incompatible: &'a [String],
-    problems: Vec<Value>,
-    without_row: Vec<Value>,
-    notes: &'a [String],
-    seconds: f64,
-    job_seconds: f64,
-}
-
-impl<'a> From<&'a Plan> for PlanLine<'a> {
-    fn from(plan: &'a Plan) -> Self {
-        let listed = |problems: &[Problem]| {
-            problems.iter().map(|problem| json!({"what": problem.what, "count": problem.count})).collect()
-        };
-        Self {
-            from_pool: plan.from_pool.as_ref().map(PoolId::as_str),
-            into_pool: plan.into_pool.as_ref().map(PoolId::as_str),
-            run_id: plan.run.as_ref().map(RunId::as_str),
-            as_of: plan.as_of.map(|at| at.to_string()),
-            users: plan.totals.users,
-            groups: plan.totals.groups,
-            memberships: plan.totals.memberships,
-            create_with: plan.options.create_with,
-            users_to_create: plan.users_to_create,
-            users_by_job: plan.users_by_job,
-            passwords_to_set: plan.passwords_to_set,
-            users_to_disable: plan.users_to_disable,
-            factors_to_set: plan.factors_to_set,
-            links_to_make: plan.links_to_make,
-            memberships_to_add: plan.memberships_to_add,
-            billed_users: plan.active_users,
-            incompatible: &plan.incompatible,
-            problems: listed(&plan.problems),
-            without_row: listed(&plan.without_row),
-            notes: &plan.notes,
-            seconds: rounded(plan.seconds),
-            job_seconds: rounded(plan.job_seconds),
-        }
-    }
-}
-
 /// Shows what an import will do.
 pub fn show_plan(output: &Output, plan: &Plan) -> Result<(), Failure> {
-    output.object(&PlanLine::from(plan))?;
-    let line = PlanLine::from(plan);
+    output.object(&plan.to_json())?;
     let word = |text: Option<&str>| text::safe(text.unwrap_or("?")).into_owned();
     output.say(format_args!(
         "Restoring run {} of {} into {}",
-        word(line.run_id),
-        word(line.from_pool),
-        word(line.into_pool)
+        word(plan.run.as_ref().map(RunId::as_str)),
+        word(plan.from_pool.as_ref().map(PoolId::as_str)),
+        word(plan.into_pool.as_ref().map(PoolId::as_str))
     ))?;
     let mut rows = vec![
-        ("as of", line.as_of.clone().unwrap_or_default()),
-        ("users in the run", text::number(line.users)),
-        ("  to create", text::number(line.users_to_create)),
+        ("as of", plan.as_of.map(|at| at.to_string()).unwrap_or_default()),
+        ("users in the run", text::number(plan.totals.users)),
+        ("  to create", text::number(plan.users_to_create)),
     ];
-    if line.users_by_job > 0 {
-        rows.push(("    by import jobs", text::number(line.users_by_job)));
-        rows.push(("    one by one", text::number(line.users_to_create - line.users_by_job)));
+    if plan.users_by_job > 0 {
+        rows.push(("    by import jobs", text::number(plan.users_by_job)));
+        rows.push(("    one by one", text::number(plan.users_to_create - plan.users_by_job)));
     }
-    rows.push(("  to give a new password", text::number(line.passwords_to_set)));
-    rows.push(("  to disable", text::number(line.users_to_disable)));
+    rows.push(("  to give a new password", text::number(plan.passwords_to_set)));
+    rows.push(("  to disable", text::number(plan.users_to_disable)));
     let optional =
-        [("  second factors to turn on", line.factors_to_set), ("  identities to link", line.links_to_make)];
+        [("  second factors to turn on", plan.factors_to_set), ("  identities to link", plan.links_to_make)];
     rows.extend(
         optional.into_iter().filter(|(_, count)| *count > 0).map(|(name, n)| (name, text::number(n))),
     );
     rows.extend([
-        ("  to become billed as active", text::number(line.billed_users)),
-        ("groups in the run", text::number(line.groups)),
-        ("memberships in the run", text::number(line.memberships)),
-        ("  to add", text::number(line.memberships_to_add)),
-        ("time at the rates in force", time(&line)),
+        ("  to become billed as active", text::number(plan.active_users)),
+        ("groups in the run", text::number(plan.totals.groups)),
+        ("memberships in the run", text::number(plan.totals.memberships)),
+        ("  to add", text::number(plan.memberships_to_add)),
+        ("time at the rates in force", time(plan)),
     ]);
     for (name, value) in rows {
         output.say(format_args!("  {name:28}{value}"))?;
@@ -239,7 +175,7 @@ pub fn show_plan(output: &Output, plan: &Plan) -> Result<(), Failure> {
     plan.notes.iter().try_for_each(|note| output.say(format_args!("  {}", text::safe(note))))
 }
 
-fn time(plan: &PlanLine<'_>) -> String {
+fn time(plan: &Plan) -> String {
     let whole = format!("about {}", duration(plan.seconds));
     if plan.job_seconds > 0.0 {
         format!(

@@ -2,19 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 
 use super::SystemClock;
 use super::cognito::CognitoDirectory;
 use super::dynamodb::{DEFAULT_RETENTION_DAYS, DynamoStore, Tables};
-use super::sqs::{SqsInbox, SqsQueue};
+use super::sqs::{SqsInbox, SqsQueue, SqsReplayQueue};
 use crate::export::{Exporter, ShrinkGuard, Writer};
+use crate::import::Importer;
 use crate::model::PoolId;
 use crate::pacing::{Paced, Pacer, Rates};
 use crate::ports::Clock;
 use crate::progress::Silent;
-use crate::workflow::{Coordinator, ListWorker, PageWorker};
+use crate::workflow::{Coordinator, ImportCoordinator, ListWorker, PageWorker, ReplayWorker};
 use crate::{Error, Result};
 
 /// What the template says in the environment of a function.
@@ -24,6 +26,8 @@ pub struct Environment {
     run_table: String,
     list_queue_url: Option<String>,
     page_queue_url: Option<String>,
+    replay_queue_url: Option<String>,
+    logs_role_arn: Option<String>,
     rates: Rates,
     max_shrink_percent: f64,
     retention_days: u32,
@@ -34,7 +38,7 @@ impl Environment {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let given = |name: &str| get(name).filter(|value| !value.is_empty());
         let needed = |name: &str| given(name).ok_or_else(|| Error::Usage(format!("{name} is not set")));
-        let workers = number(&given, "LIST_WORKERS", 1.0, |workers| workers >= 1.0)?;
+        let workers = number(&given, "WORKERS", 1.0, |workers| workers >= 1.0)?;
         let share = number(&given, "QUOTA_SHARE", Rates::DEFAULT_SHARE, |share| share > 0.0 && share <= 1.0)?;
         let rates = Rates::new(share, BTreeMap::new()).among(whole(workers));
         let rates = match given("COGNITO_TPS").as_deref() {
@@ -47,6 +51,8 @@ impl Environment {
             run_table: needed("RUN_TABLE")?,
             list_queue_url: given("LIST_QUEUE_URL"),
             page_queue_url: given("PAGE_QUEUE_URL"),
+            replay_queue_url: given("REPLAY_QUEUE_URL"),
+            logs_role_arn: given("IMPORT_LOGS_ROLE_ARN"),
             rates,
             max_shrink_percent: number(&given, "MAX_SHRINK_PERCENT", percent, |share| {
                 (0.0..=100.0).contains(&share)
@@ -111,6 +117,52 @@ impl Deployment {
     pub fn coordinator(&self, pool: &PoolId) -> Result<Coordinator> {
         let max_shrink_percent = self.environment.max_shrink_percent;
         Ok(Coordinator { exporter: self.exporter(pool)?, lock: self.store(), max_shrink_percent })
+    }
+
+    /// Who takes an import into this pool through its steps, until the clock's `elapsed()` is
+    /// `deadline`.
+    pub fn import_coordinator(&self, into: &PoolId, deadline: Duration) -> Result<ImportCoordinator> {
+        let store = self.store();
+        Ok(ImportCoordinator {
+            importer: self.importer(into)?,
+            ledger: store.clone(),
+            queue: self.replay_queue()?,
+            lock: store,
+            deadline,
+        })
+    }
+
+    /// Who replays batches of imports.
+    pub fn replay_worker(self: &Arc<Self>) -> Result<ReplayWorker> {
+        let (deployment, store) = (self.clone(), self.store());
+        Ok(ReplayWorker {
+            importer_of: Arc::new(move |pool| deployment.importer(pool)),
+            ledger: store.clone(),
+            queue: self.replay_queue()?,
+            lock: store,
+            inbox: self.inbox("REPLAY_QUEUE_URL", self.environment.replay_queue_url.as_ref())?,
+            clock: self.clock(),
+            pacer: self.pacer.clone(),
+            known: Arc::default(),
+        })
+    }
+
+    fn importer(&self, into: &PoolId) -> Result<Importer> {
+        let store = self.store();
+        Ok(Importer {
+            directory: self.directory(into)?,
+            backup: store.clone(),
+            imports: store,
+            logs_role_arn: self.environment.logs_role_arn.clone(),
+            clock: self.clock(),
+            progress: Arc::new(Silent),
+        })
+    }
+
+    fn replay_queue(&self) -> Result<Arc<SqsReplayQueue>> {
+        let url = self.environment.replay_queue_url.clone();
+        let url = url.ok_or_else(|| Error::Usage("REPLAY_QUEUE_URL is not set".to_owned()))?;
+        Ok(Arc::new(SqsReplayQueue::new(self.sqs.clone(), url)))
     }
 
     /// Who reads listings.
@@ -184,10 +236,9 @@ mod tests {
 
     #[test]
     fn workers_together_keep_the_share() {
-        let environment =
-            read(&[("LIST_WORKERS", "2"), ("QUOTA_SHARE", "0.5"), ("COGNITO_TPS", "auto")]).unwrap();
+        let environment = read(&[("WORKERS", "2"), ("QUOTA_SHARE", "0.5"), ("COGNITO_TPS", "auto")]).unwrap();
         assert!((environment.rates.of(Category::UserList) - 7.5).abs() < f64::EPSILON);
-        let environment = read(&[("LIST_WORKERS", "2"), ("COGNITO_TPS", "10")]).unwrap();
+        let environment = read(&[("WORKERS", "2"), ("COGNITO_TPS", "10")]).unwrap();
         assert!((environment.rates.of(Category::UserList) - 5.0).abs() < f64::EPSILON);
     }
 
@@ -200,7 +251,7 @@ mod tests {
             ("QUOTA_SHARE", "NaN"),
             ("COGNITO_TPS", "fast"),
             ("COGNITO_TPS", "0"),
-            ("LIST_WORKERS", "0"),
+            ("WORKERS", "0"),
             ("MAX_SHRINK_PERCENT", "101"),
             ("RETENTION_DAYS", "0"),
         ] {

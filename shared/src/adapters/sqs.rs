@@ -1,4 +1,4 @@
-//! The two queues of a deployment, on Amazon SQS.
+//! The queues of a deployment, on Amazon SQS.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, SendMessageBatchRequestEntr
 use serde::Serialize;
 
 use crate::adapters::aws::codes::is_code;
-use crate::ports::{ListMessage, PageMessage, Queue};
+use crate::ports::{ListMessage, PageMessage, Queue, ReplayMessage, ReplayQueue};
 use crate::workflow::{Delivery, Inbox};
 use crate::{Error, Result};
 
@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// The most messages of one call (same source).
 const MOST_MESSAGES: usize = 10;
 
-/// Sends to the two queues. The SDK's standard retries are on: a message sent twice does no harm.
+/// Sends to the two queues of an export. The SDK's standard retries are on: a message sent twice does no harm.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
@@ -38,26 +38,7 @@ impl SqsQueue {
 impl Queue for SqsQueue {
     async fn send_listings(&self, messages: &[ListMessage]) -> Result<()> {
         // A name has at most 128 characters, so that even ten messages of 25 groups fit a call.
-        for messages in messages.chunks(MOST_MESSAGES) {
-            let entries = messages.iter().enumerate().map(|(number, message)| {
-                SendMessageBatchRequestEntry::builder()
-                    .id(number.to_string())
-                    .message_body(body(message)?)
-                    .build()
-                    .map_err(|_| not_built("SendMessageBatch"))
-            });
-            let call = self.client.send_message_batch().queue_url(&self.list_url);
-            let answer = call.set_entries(Some(entries.collect::<Result<_>>()?)).send().await;
-            let answer = answer.map_err(|error| explain("SendMessageBatch", &self.list_url, &error))?;
-            // Status 200 says nothing of the single messages.
-            if let Some(failed) = answer.failed().first() {
-                return Err(refused("SendMessageBatch", failed.code()));
-            }
-            if answer.successful().len() != messages.len() {
-                return Err(refused("SendMessageBatch", "an answer that misses messages"));
-            }
-        }
-        Ok(())
+        send_all(&self.client, &self.list_url, messages).await
     }
 
     async fn send_page(&self, page: PageMessage) -> Result<()> {
@@ -70,6 +51,51 @@ impl Queue for SqsQueue {
         call.send().await.map_err(|error| explain("SendMessage", url, &error))?;
         Ok(())
     }
+}
+
+/// Sends to the queue of batches.
+#[derive(Clone, Debug)]
+pub struct SqsReplayQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsReplayQueue {
+    /// The queue at this URL.
+    pub const fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+}
+
+#[async_trait]
+impl ReplayQueue for SqsReplayQueue {
+    async fn send_batches(&self, messages: &[ReplayMessage]) -> Result<()> {
+        send_all(&self.client, &self.url, messages).await
+    }
+}
+
+/// Sends messages of which any ten fit a call.
+async fn send_all<T: Serialize>(client: &Client, url: &str, messages: &[T]) -> Result<()> {
+    for messages in messages.chunks(MOST_MESSAGES) {
+        let entries = messages.iter().enumerate().map(|(number, message)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(number.to_string())
+                .message_body(body(message)?)
+                .build()
+                .map_err(|_| not_built("SendMessageBatch"))
+        });
+        let call = client.send_message_batch().queue_url(url);
+        let answer = call.set_entries(Some(entries.collect::<Result<_>>()?)).send().await;
+        let answer = answer.map_err(|error| explain("SendMessageBatch", url, &error))?;
+        // Status 200 says nothing of the single messages.
+        if let Some(failed) = answer.failed().first() {
+            return Err(refused("SendMessageBatch", failed.code()));
+        }
+        if answer.successful().len() != messages.len() {
+            return Err(refused("SendMessageBatch", "an answer that misses messages"));
+        }
+    }
+    Ok(())
 }
 
 /// One queue, as who consumes it sees it.

@@ -30,7 +30,7 @@ pub struct CheckPlace {
     part: Part,
     position: Position,
     /// How many records were found to differ.
-    pub differences: u64,
+    differences: u64,
 }
 
 /// The parts of a comparison, in their order.
@@ -87,11 +87,9 @@ impl Importer {
     async fn check_once(&self, ongoing: &mut Ongoing, scratch: &Scratch) -> Result<u64> {
         let new = self.list(scratch).await?;
         self.progress.begin(Stage::Compare, None);
-        let mut place = Some(CheckPlace::default());
-        let mut differences = 0;
+        let (mut place, mut differences) = (Some(CheckPlace::default()), 0);
         while let Some(from) = place {
-            place = self.check_some(ongoing, &new, from, true).await?;
-            differences = place.as_ref().map_or(differences, |place| place.differences);
+            (place, differences) = self.check_some(ongoing, &new, from, true).await?;
         }
         self.progress.end(Stage::Compare);
         ongoing.import.compared = Some(Compared { listing: new.run.id.clone(), differences });
@@ -101,21 +99,21 @@ impl Importer {
 
     /// Compares some records from `place` on with `new`, a listing of the pool, and keeps what
     /// differs. With `look_up`, whom the listing misses is asked for by name. Returns where to go
-    /// on; `None` at the end.
+    /// on, `None` at the end, and how many records differ so far.
     pub async fn check_some(
         &self,
         ongoing: &Ongoing,
         new: &Snapshot,
         place: CheckPlace,
         look_up: bool,
-    ) -> Result<Option<CheckPlace>> {
+    ) -> Result<(Option<CheckPlace>, u64)> {
         let Ongoing { import, snapshot, fit } = ongoing;
         let directory = look_up.then_some(&*self.directory);
         let check = Check { import, imports: &*self.imports, directory, old: snapshot, new, fit };
         let first = place.differences;
         let (differences, place) = check.some(place, &*self.progress).await?;
         self.imports.put_differences(&import.id, &new.run.id, first, &differences).await?;
-        Ok(place)
+        Ok((place, first + differences.len() as u64))
     }
 }
 

@@ -2,11 +2,9 @@
 //! works; second factors and links as far as an API can set them; and whoever was disabled is
 //! disabled at once, not when everyone else is done.
 
-use futures::{StreamExt, TryStreamExt, stream};
-
 use super::fit::Fit;
 use super::password::random_password;
-use super::{Importer, Ongoing, PARALLEL_CALLS};
+use super::{Importer, Ongoing, all_of};
 use crate::Result;
 use crate::model::User;
 use crate::ports::{CreateWith, Factor, Fault, Import, Mapping, MappingState, Outcome, Step};
@@ -49,11 +47,8 @@ impl Importer {
         mappings.retain(|_, mapping| mapping.state == MappingState::Created);
         let users = self.users(ongoing, subs).await?;
         let todo = users.into_iter().filter_map(|user| Some((mappings.remove(&user.sub)?, user)));
-        stream::iter(todo.collect::<Vec<_>>())
-            .map(|(mapping, user)| async move { self.finish_user(ongoing, &user, mapping).await })
-            .buffer_unordered(PARALLEL_CALLS)
-            .try_collect::<()>()
-            .await?;
+        let work = todo.map(|(mapping, user)| async move { self.finish_user(ongoing, &user, mapping).await });
+        all_of(work.collect()).await?;
         self.progress.advance(Stage::Finish, subs.len() as u64);
         Ok(())
     }
@@ -69,15 +64,17 @@ impl Importer {
             }
         }
         if let Some(factors) = factors_to_set(fit, user, mapping.created_with) {
-            self.once(import, Step::Mfa, user, async || match &factors {
-                Ok(factors) => self.failure(self.directory.set_mfa_preference(&username, factors).await),
-                Err(reason) => Ok(Some((*reason).to_owned())),
+            self.once(import, Step::Mfa, user, async {
+                match &factors {
+                    Ok(factors) => self.failure(self.directory.set_mfa_preference(&username, factors).await),
+                    Err(reason) => Ok(Some((*reason).to_owned())),
+                }
             })
             .await?;
         }
         let (links, unknown) = fit.links_of(user);
         if !links.is_empty() || !unknown.is_empty() {
-            self.once(import, Step::Link, user, async || {
+            self.once(import, Step::Link, user, async {
                 for identity in &links {
                     match self.directory.link_provider(&username, identity).await {
                         Err(error) if error.fault == Fault::Exists => {}
@@ -94,7 +91,7 @@ impl Importer {
             .await?;
         }
         if !user.enabled {
-            self.once(import, Step::Disable, user, async || {
+            self.once(import, Step::Disable, user, async {
                 self.failure(self.directory.disable_user(&username).await)
             })
             .await?;
@@ -108,12 +105,12 @@ impl Importer {
         import: &Import,
         step: Step,
         user: &User,
-        work: impl AsyncFnOnce() -> Result<Option<String>>,
+        work: impl Future<Output = Result<Option<String>>>,
     ) -> Result<()> {
         if !self.done(import, step, "", std::slice::from_ref(&user.sub)).await?.is_empty() {
             return Ok(());
         }
-        let failure = work().await?;
+        let failure = work.await?;
         let outcome = Outcome { step, group: String::new(), key: user.sub.clone(), failure };
         self.imports.put_outcomes(&import.id, &[outcome]).await
     }

@@ -1,8 +1,6 @@
 use std::collections::HashSet;
 
-use futures::{StreamExt, TryStreamExt, stream};
-
-use super::{Importer, Ongoing, PARALLEL_CALLS};
+use super::{Importer, Ongoing, all_of};
 use crate::Result;
 use crate::model::{Group, Partition, Record};
 use crate::ports::{Fault, Import, Outcome, Step};
@@ -19,16 +17,11 @@ impl Importer {
         let todo: Vec<String> = names.iter().filter(|name| !done.contains(*name)).cloned().collect();
         let versions = self.backup.get(snapshot.pool(), &Partition::Groups, &todo, snapshot.at).await?;
         let records = versions.iter().map(crate::ports::Version::record).collect::<Result<Vec<_>>>()?;
-        stream::iter(records)
-            .map(|record| async {
-                match record {
-                    Record::Group(group) => self.create_group(import, group).await,
-                    _ => Ok(()),
-                }
-            })
-            .buffer_unordered(PARALLEL_CALLS)
-            .try_collect::<()>()
-            .await?;
+        let work = records.into_iter().filter_map(|record| match record {
+            Record::Group(group) => Some(self.create_group(import, group)),
+            _ => None,
+        });
+        all_of(work.collect()).await?;
         self.progress.advance(Stage::CreateGroups, names.len() as u64);
         Ok(())
     }

@@ -1,8 +1,6 @@
 use std::collections::HashMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
-
-use super::{Importer, Ongoing, PARALLEL_CALLS};
+use super::{Importer, Ongoing, all_of};
 use crate::Result;
 use crate::ports::{Import, Mapping, MappingState, Outcome, Step};
 use crate::progress::Stage;
@@ -27,16 +25,13 @@ impl Importer {
         let mappings = self.imports.mappings_of(&import.id, &subs).await?;
         let mappings: HashMap<&str, &Mapping> =
             mappings.iter().map(|mapping| (mapping.sub.as_str(), mapping)).collect();
-        stream::iter(groups)
-            .map(|(group, subs)| {
-                let additions = subs
-                    .iter()
-                    .map(|sub| (sub.as_str(), addition(mappings.get(sub.as_str()).copied(), failed(group))));
-                self.add_to(import, group, subs, additions.collect())
-            })
-            .buffer_unordered(PARALLEL_CALLS)
-            .try_collect()
-            .await
+        let work = groups.iter().map(|(group, subs)| {
+            let additions = subs
+                .iter()
+                .map(|sub| (sub.as_str(), addition(mappings.get(sub.as_str()).copied(), failed(group))));
+            self.add_to(import, group, subs, additions.collect())
+        });
+        all_of(work.collect()).await
     }
 
     async fn add_to(
@@ -48,26 +43,22 @@ impl Importer {
     ) -> Result<()> {
         let done = self.done(import, Step::Membership, group, subs).await?;
         self.progress.advance(Stage::Updates, done.len() as u64);
-        stream::iter(additions.into_iter().filter(|(sub, _)| !done.contains(*sub)))
-            .map(|(sub, addition)| async move {
-                let failure = match addition {
-                    Ok(username) => self.add(username, group).await?,
-                    Err(reason) => Some(reason.to_owned()),
-                };
-                let (group, key) = (group.to_owned(), sub.to_owned());
-                let outcome = Outcome { step: Step::Membership, group, key, failure };
-                self.imports.put_outcomes(&import.id, &[outcome]).await
-            })
-            .buffer_unordered(PARALLEL_CALLS)
-            .try_collect()
-            .await
+        let work = additions.into_iter().filter(|(sub, _)| !done.contains(*sub));
+        all_of(work.map(|(sub, addition)| self.add(import, group, sub, addition)).collect()).await
     }
 
-    /// Adds one user. Returns why that cannot be done, if it cannot.
-    async fn add(&self, username: &str, group: &str) -> Result<Option<String>> {
-        let added = self.directory.add_to_group(username, group).await;
-        self.progress.advance(Stage::Updates, 1);
-        self.failure(added)
+    async fn add(&self, import: &Import, group: &str, sub: &str, addition: Addition<'_>) -> Result<()> {
+        let failure = match addition {
+            Ok(username) => {
+                let added = self.directory.add_to_group(username, group).await;
+                self.progress.advance(Stage::Updates, 1);
+                self.failure(added)?
+            }
+            Err(reason) => Some(reason.to_owned()),
+        };
+        let (group, key) = (group.to_owned(), sub.to_owned());
+        let outcome = Outcome { step: Step::Membership, group, key, failure };
+        self.imports.put_outcomes(&import.id, &[outcome]).await
     }
 }
 

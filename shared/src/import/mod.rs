@@ -22,7 +22,7 @@ mod users;
 
 use std::sync::Arc;
 
-use futures::{TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::model::PoolId;
 use crate::pacing::Paced;
@@ -251,6 +251,7 @@ impl Importer {
             ended_at: None,
             target: Target::default(),
             compared: None,
+            place: None,
             reason: None,
             ends: 0,
         })
@@ -273,6 +274,11 @@ impl Importer {
             token = page.next;
         }
     }
+}
+
+/// Does all of a batch's work, as much of it at a time as makes sense.
+async fn all_of(work: Vec<impl Future<Output = Result<()>>>) -> Result<()> {
+    stream::iter(work).buffer_unordered(PARALLEL_CALLS).try_collect().await
 }
 
 /// How an import differs from the one that was begun, if it does.

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
+
 use super::survey::Survey;
 use super::{Importer, Ongoing, jobs};
 use crate::Result;
@@ -67,6 +69,42 @@ pub struct Problem {
     pub what: String,
     /// With how many records.
     pub count: u64,
+}
+
+impl Plan {
+    /// As `import --plan --json` and the ImportWorkflow's `PlanOnly` tell it; docs/CLI.md is the
+    /// contract.
+    pub fn to_json(&self) -> Value {
+        let listed = |problems: &[Problem]| -> Vec<Value> {
+            problems.iter().map(|problem| json!({"what": problem.what, "count": problem.count})).collect()
+        };
+        let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
+        json!({
+            "type": "plan",
+            "from_pool": self.from_pool,
+            "into_pool": self.into_pool,
+            "run_id": self.run,
+            "as_of": self.as_of,
+            "users": self.totals.users,
+            "groups": self.totals.groups,
+            "memberships": self.totals.memberships,
+            "create_with": self.options.create_with,
+            "users_to_create": self.users_to_create,
+            "users_by_job": self.users_by_job,
+            "passwords_to_set": self.passwords_to_set,
+            "users_to_disable": self.users_to_disable,
+            "factors_to_set": self.factors_to_set,
+            "links_to_make": self.links_to_make,
+            "memberships_to_add": self.memberships_to_add,
+            "billed_users": self.active_users,
+            "incompatible": self.incompatible,
+            "problems": listed(&self.problems),
+            "without_row": listed(&self.without_row),
+            "notes": self.notes,
+            "seconds": rounded(self.seconds),
+            "job_seconds": rounded(self.job_seconds),
+        })
+    }
 }
 
 impl Importer {

@@ -1,6 +1,8 @@
 //! What is replayed: batches of groups, users and memberships, named by their keys alone, so that
 //! a message holds no personal data; and each is read from the backup where it is replayed.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::fit::Route;
@@ -12,6 +14,9 @@ use crate::read::{Position, Walk};
 
 /// How many records a batch has at most: as many items as one call writes to DynamoDB.
 pub const BATCH: usize = 25;
+
+/// So many users are one batch of those who may be unfinished: few of them are.
+const UNFINISHED: usize = 100;
 
 /// Records to be replayed together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +30,16 @@ pub enum Batch {
     Unfinished(Vec<String>),
     /// Groups, and the old `sub` of those to be added to each.
     Memberships(Vec<(String, Vec<String>)>),
+}
+
+impl Batch {
+    /// Whether there is nothing to replay.
+    pub const fn is_empty(&self) -> bool {
+        match self {
+            Self::Groups(keys) | Self::Users(keys) | Self::Unfinished(keys) => keys.is_empty(),
+            Self::Memberships(groups) => groups.is_empty(),
+        }
+    }
 }
 
 impl Importer {
@@ -68,23 +83,25 @@ impl<'a> Batches<'a> {
         Ok(Self { importer, ongoing, phase, walk: walk.from(position) })
     }
 
-    /// The next batches, perhaps none of them; `None` at the end.
+    /// The next batches, some of them perhaps empty; `None` at the end. From one place they are
+    /// always as many, and of the same records, but that who was finished meanwhile is left out:
+    /// so a batch that is sent again can have the same number.
     pub async fn next(&mut self) -> Result<Option<Vec<Batch>>> {
         if self.phase == Phase::Memberships {
             return self.next_memberships().await;
         }
         let Some(versions) = self.walk.next().await? else { return Ok(None) };
-        let keys = match self.phase {
-            Phase::Users => self.to_create(&versions)?,
+        let chunks = |keys: &[String], batch: fn(Vec<String>) -> Batch| {
+            keys.chunks(BATCH).map(|keys| batch(keys.to_vec())).collect()
+        };
+        Ok(Some(match self.phase {
+            Phase::Users => chunks(&self.to_create(&versions)?, Batch::Users),
             Phase::Unfinished => self.unfinished(&versions).await?,
-            _ => versions.into_iter().map(|version| version.key).collect(),
-        };
-        let batch = match self.phase {
-            Phase::Users => Batch::Users,
-            Phase::Unfinished => Batch::Unfinished,
-            _ => Batch::Groups,
-        };
-        Ok(Some(keys.chunks(BATCH).map(|keys| batch(keys.to_vec())).collect()))
+            Phase::Groups | Phase::Memberships => {
+                let names: Vec<String> = versions.into_iter().map(|version| version.key).collect();
+                chunks(&names, Batch::Groups)
+            }
+        }))
     }
 
     /// Where the batches go on that were not returned yet.
@@ -104,11 +121,17 @@ impl<'a> Batches<'a> {
         Ok(subs)
     }
 
-    async fn unfinished(&self, versions: &[Version]) -> Result<Vec<String>> {
+    async fn unfinished(&self, versions: &[Version]) -> Result<Vec<Batch>> {
         let subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
         let mappings = self.importer.imports.mappings_of(&self.ongoing.import.id, &subs).await?;
-        let unfinished = mappings.into_iter().filter(|mapping| mapping.state == MappingState::Created);
-        Ok(unfinished.map(|mapping| mapping.sub).collect())
+        let unfinished: HashSet<&str> = mappings
+            .iter()
+            .filter(|mapping| mapping.state == MappingState::Created)
+            .map(|mapping| mapping.sub.as_str())
+            .collect();
+        let of =
+            |subs: &[String]| subs.iter().filter(|sub| unfinished.contains(sub.as_str())).cloned().collect();
+        Ok(subs.chunks(UNFINISHED).map(|subs| Batch::Unfinished(of(subs))).collect())
     }
 
     /// Those of many groups in one batch, for most groups have few members.

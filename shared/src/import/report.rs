@@ -71,7 +71,7 @@ impl Importer {
 
     /// Writes down that an import has come to its end, and which. Each failure is told.
     pub async fn end(&self, import: Import, tell: impl FnMut(Failure)) -> Result<(Import, Counts)> {
-        let counts = count(&*self.imports, &import, self.group_names(&import).await?, tell).await?;
+        let counts = self.count(&import, tell).await?;
         let whole = counts.failures == 0 && counts.differences == 0;
         let status = if whole { ImportStatus::Complete } else { ImportStatus::Partial };
         let import = Import { status, ended_at: Some(self.clock.now()), ..import };
@@ -79,8 +79,10 @@ impl Importer {
         Ok((import, counts))
     }
 
-    async fn group_names(&self, import: &Import) -> Result<Vec<String>> {
-        self.backup.group_names(&import.from_pool).await
+    /// Counts what became of everything. Each failure is told.
+    pub async fn count(&self, import: &Import, tell: impl FnMut(Failure)) -> Result<Counts> {
+        let groups = self.backup.group_names(&import.from_pool).await?;
+        count(&*self.imports, import, groups, tell).await
     }
 }
 

@@ -1,9 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
-use futures::{StreamExt, TryStreamExt, stream};
-
 use super::fit::Route;
-use super::{Importer, Ongoing, PARALLEL_CALLS};
+use super::{Importer, Ongoing, all_of};
 use crate::Result;
 use crate::model::{Partition, Record, User};
 use crate::ports::{CallError, CreateWith, Fault, Import, Mapping, MappingState, NewUser, Sent};
@@ -15,24 +13,16 @@ impl Importer {
         let mut begun = self.mappings_of(&ongoing.import, subs).await?;
         begun.retain(|_, mapping| mapping.state != MappingState::Failed || mapping.new_sub.is_some());
         let users = self.users(ongoing, subs).await?;
-        let todo: Vec<(User, Option<Mapping>)> = users
-            .into_iter()
-            .map(|user| (begun.remove(&user.sub), user))
-            .filter(|(mapping, _)| {
-                !mapping.as_ref().is_some_and(|mapping| mapping.state == MappingState::Restored)
-            })
-            .map(|(mapping, user)| (user, mapping))
-            .collect();
-        stream::iter(todo)
-            .map(|(user, begun)| async move {
-                match begun.filter(|mapping| mapping.new_sub.is_some()) {
-                    Some(created) => self.finish_user(ongoing, &user, created).await,
-                    None => self.create_user(ongoing, &user).await,
-                }
-            })
-            .buffer_unordered(PARALLEL_CALLS)
-            .try_collect::<()>()
-            .await?;
+        let todo = users.into_iter().map(|user| (begun.remove(&user.sub), user)).filter(|(begun, _)| {
+            begun.as_ref().is_none_or(|mapping| mapping.state != MappingState::Restored)
+        });
+        let work = todo.map(|(begun, user)| async move {
+            match begun.filter(|mapping| mapping.new_sub.is_some()) {
+                Some(created) => self.finish_user(ongoing, &user, created).await,
+                None => self.create_user(ongoing, &user).await,
+            }
+        });
+        all_of(work.collect()).await?;
         self.progress.advance(Stage::CreateUsers, subs.len() as u64);
         Ok(())
     }

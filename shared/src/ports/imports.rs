@@ -121,12 +121,24 @@ pub struct Import {
     /// The listing of the new pool that it was last compared by; what differs is kept under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<Compared>,
+    /// How far the new pool is matched or compared, by which listing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// Why it failed, for a person to read. Never personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How often it came to its end before. Each time everyone who is missing is tried again.
     #[serde(default)]
     pub ends: u32,
+}
+
+/// Where work over a listing of the new pool goes on in another process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The listing of the new pool.
+    pub listing: RunId,
+    /// The place in it, as JSON of whose work it is.
+    pub at: String,
 }
 
 /// A comparison of the new pool with the backup.

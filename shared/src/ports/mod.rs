@@ -17,8 +17,8 @@ pub use directory::{
 };
 pub use imports::{
     Compared, CreateWith, Import, ImportOptions, ImportStatus, Imports, Job, JobCounts, JobState, Mapping,
-    MappingState, Outcome, Sent, Step, Target, WithoutRow,
+    MappingState, Outcome, Place, Sent, Step, Target, WithoutRow,
 };
 pub use ledger::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId, Phase};
 pub use lock::{Lease, Lock};
-pub use queue::{ListMessage, PageMessage, PageRecords, Queue};
+pub use queue::{ListMessage, PageMessage, PageRecords, Queue, ReplayMessage, ReplayQueue};

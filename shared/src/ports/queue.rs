@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Listing, PageId};
 use crate::Result;
+use crate::import::Batch;
 use crate::model::{Group, PoolId, User};
 use crate::run::{Run, RunId};
 use crate::time::Timestamp;
@@ -17,6 +18,28 @@ pub trait Queue: Send + Sync {
     /// Once this returns, the page's effect will not be lost: it is held durably, or done.
     /// [`crate::Error::PageTooLarge`] if no message can hold it.
     async fn send_page(&self, page: PageMessage) -> Result<()>;
+}
+
+/// Carries an import's batches to who replays them. Each may arrive twice, late, or out of order.
+#[async_trait]
+pub trait ReplayQueue: Send + Sync {
+    /// Once this returns, these messages are held durably.
+    async fn send_batches(&self, messages: &[ReplayMessage]) -> Result<()>;
+}
+
+/// One batch of an import, to be replayed. It holds keys, and no personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayMessage {
+    /// The pool restored into.
+    pub into_pool: PoolId,
+    /// The import.
+    pub import: String,
+    /// The execution's attempt at it: who is not of the one that goes on is passed over.
+    pub attempt: RunId,
+    /// Which batch of the attempt it is.
+    pub page: PageId,
+    /// What is to be replayed.
+    pub batch: Batch,
 }
 
 /// Listings to read, one after another.

@@ -1,10 +1,8 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
-use super::delivery::{Delivery, Failed, Inbox, again, attempt};
+use super::delivery::{Delivery, Failed, Inbox, attempt};
+use super::hands::Hands;
 use super::{ExporterOf, is_live};
 use crate::Result;
 use crate::export::Listed;
@@ -17,19 +15,9 @@ use crate::ports::{Clock, ListMessage, Lock, Operation};
 const FEWEST_LISTINGS: usize = 2;
 const MOST_LISTINGS: usize = 8;
 
-/// No call is made for so long after a worker starts. Whoever had this worker's share of the
-/// rate before, in another process, may have used it up in the second that ends now.
-const QUIET: Duration = Duration::from_millis(1_010);
-
-/// No further message is fetched with less time left than this: a call that stalls takes as long.
-const LAST_FETCH: Duration = Duration::from_secs(10);
-
 /// A listing is put back behind the others after so long. So all of them come to their end at
 /// about the same time, and no long one is left over to be read alone, one page after another.
 const TURN: Duration = Duration::from_secs(3);
-
-/// Between two looks at the queue, and at whether the rate is filled.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Reads listings and sends their pages.
 #[derive(Clone)]
@@ -46,86 +34,24 @@ pub struct ListWorker {
     pub pacer: Arc<Pacer>,
 }
 
-/// One message under way.
-struct Turn {
-    delivery: Delivery,
-    /// Whether the worker fetched it itself, and so deletes it itself.
-    fetched: bool,
-    done: Result<()>,
-}
-
 impl ListWorker {
-    /// Reads these messages' listings until the clock's `elapsed()` is `deadline`. While it has
-    /// hands free, it fetches more messages by itself: so the workers share the work evenly,
-    /// however the queue split it. Returns those of `deliveries` that failed.
+    /// Reads these messages' listings, and more that it fetches itself, until the clock's
+    /// `elapsed()` is `deadline`. Returns those of `deliveries` that failed.
     pub async fn work(&self, deliveries: Vec<Delivery>, deadline: Duration) -> Vec<Failed> {
-        self.clock.sleep(QUIET).await;
-        let mut waiting: VecDeque<(Delivery, bool)> =
-            deliveries.into_iter().map(|delivery| (delivery, false)).collect();
-        let mut turns = JoinSet::new();
-        let mut failed = Vec::new();
-        let mut hands = FEWEST_LISTINGS;
-        loop {
-            while turns.len() < hands {
-                if waiting.is_empty() {
-                    waiting.extend(self.fetch(deadline).await);
-                }
-                let Some((delivery, fetched)) = waiting.pop_front() else { break };
+        let hands = Hands {
+            inbox: self.inbox.clone(),
+            clock: self.clock.clone(),
+            pacer: self.pacer.clone(),
+            operations: &[Operation::ListUsers],
+            fewest: FEWEST_LISTINGS,
+            most: MOST_LISTINGS,
+        };
+        hands
+            .work_off(deliveries, deadline, |delivery| {
                 let hand = self.clone();
-                turns.spawn(async move {
-                    let done = hand.read(&delivery, deadline).await;
-                    Turn { delivery, fetched, done }
-                });
-            }
-            if turns.is_empty() {
-                return failed;
-            }
-            match self.next_turn(&mut turns).await {
-                Some(turn) => failed.extend(self.settle(turn).await),
-                None if hands < MOST_LISTINGS && !self.pacer.is_full(Operation::ListUsers) => hands += 1,
-                None => {}
-            }
-        }
-    }
-
-    /// The next listing that ends; none if it is time to look for more.
-    async fn next_turn(&self, turns: &mut JoinSet<Turn>) -> Option<Turn> {
-        tokio::select! {
-            biased;
-            Some(joined) = turns.join_next() => match joined {
-                Ok(turn) => Some(turn),
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => None,
-            },
-            () = self.clock.sleep(LOOK_AGAIN) => None,
-        }
-    }
-
-    /// One more message, if there is one and there is time for it.
-    async fn fetch(&self, deadline: Duration) -> Vec<(Delivery, bool)> {
-        if self.clock.elapsed() + LAST_FETCH > deadline {
-            return Vec::new();
-        }
-        // If the queue cannot be asked, it will deliver it to the next worker.
-        let more = self.inbox.receive(1).await.unwrap_or_default();
-        more.into_iter().map(|delivery| (delivery, true)).collect()
-    }
-
-    async fn settle(&self, turn: Turn) -> Option<Failed> {
-        let Turn { delivery, fetched, done } = turn;
-        match done {
-            Ok(()) => {
-                if fetched {
-                    // If this fails it comes again, and is found done.
-                    let _ = self.inbox.delete(&delivery).await;
-                }
-                None
-            }
-            Err(error) => {
-                let failed = again(&*self.inbox, &delivery, error).await;
-                (!fetched).then_some(failed)
-            }
-        }
+                async move { hand.read(&delivery, deadline).await }
+            })
+            .await
     }
 
     /// Reads a message's listings. What time does not allow is sent as a new message. Those of

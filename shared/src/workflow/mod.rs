@@ -2,11 +2,18 @@
 //!
 //! The [`Coordinator`] begins a run, says how far it is, and ends it. [`ListWorker`]s read
 //! listings, [`PageWorker`]s write pages. Each may be called twice, late, or killed.
+//!
+//! An import goes the same way: the [`ImportCoordinator`] takes it through its steps, and
+//! [`ReplayWorker`]s replay its batches. The ledger counts them as it counts pages.
 
 mod coordinator;
 mod delivery;
+mod hands;
+mod import;
+mod import_notice;
 mod list;
 mod notice;
+mod replay;
 mod write;
 
 use std::sync::Arc;
@@ -19,11 +26,14 @@ use crate::{Error, Result};
 
 pub use coordinator::{Action, Coordinator, Last, Request};
 pub use delivery::{Delivery, Failed, Inbox, MOST_RECEIVES};
+pub use import::{ImportAction, ImportCoordinator, ImportInput, ImportRequest};
 pub use list::ListWorker;
 pub use notice::Ending;
+pub use replay::ReplayWorker;
 pub use write::PageWorker;
 
 use crate::export::Exporter;
+use crate::import::Importer;
 
 /// The errors, by [`Error::kind`], after which the state machine tries an action again: they
 /// may pass.
@@ -42,6 +52,15 @@ pub const DRAIN_MILLIS: i64 = 60 * 1000;
 
 /// Makes the exporter of a pool.
 pub type ExporterOf = Arc<dyn Fn(&PoolId) -> Result<Exporter> + Send + Sync>;
+
+/// Makes who restores into a pool.
+pub type ImporterOf = Arc<dyn Fn(&PoolId) -> Result<Importer> + Send + Sync>;
+
+/// The name of the lock that lets one import into a pool go on. Not the pool's own: its exports
+/// go on meanwhile, for they list what the import made.
+fn import_lock(into: &PoolId) -> String {
+    format!("{into}/import")
+}
 
 /// Whether work for a run is still wanted. An error if that cannot be told: the lease is over,
 /// but nobody took the lock yet.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::PoolId;
-use crate::ports::DeadLetter;
+use crate::ports::{DeadLetter, Listing};
 use crate::run::{Manifest, Run, RunStatus};
 use crate::time::duration;
 
@@ -47,7 +47,7 @@ impl Ending {
         if !rest.is_empty() {
             message = format!("{message}\nWhat to do: {rest}\n");
         }
-        Self { status, subject: subject(status, &run.pool), message }
+        Self { status, subject: subject("export", status, &run.pool), message }
     }
 
     /// Of a workflow that failed before its run began.
@@ -55,7 +55,7 @@ impl Ending {
         let message = format!(
             "The export FAILED before it began: {reason}.\n\nUser pool  {pool}\n\nWhat to do: {ADVICE_ON_FAILED}\n"
         );
-        Self { status: "Failed", subject: subject("Failed", pool), message }
+        Self { status: "Failed", subject: subject("export", "Failed", pool), message }
     }
 }
 
@@ -70,8 +70,9 @@ gone. If they were meant to go, start the workflow again with {{\"UserPoolId\": 
     )
 }
 
-fn subject(status: &str, pool: &PoolId) -> String {
-    let subject = format!("Cognito export {}: {pool}", status.to_lowercase());
+/// At most 100 characters of ASCII, as SNS takes it.
+pub(super) fn subject(what: &str, status: &str, pool: &PoolId) -> String {
+    let subject = format!("Cognito {what} {}: {pool}", status.to_lowercase());
     subject.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
 }
 
@@ -100,6 +101,9 @@ fn facts(run: &Run) -> String {
 pub(super) fn of_dead_letter(letter: &DeadLetter) -> String {
     let error = letter.error.as_deref().unwrap_or("its function ended without an answer");
     let which = match &letter.page {
+        Some(page) if matches!(letter.listing, Listing::Replay(_)) => {
+            format!("batch {} of the {} could not be replayed", page.number, letter.listing)
+        }
         Some(page) => {
             format!("page {} of the listing of {} could not be written", page.number, letter.listing)
         }

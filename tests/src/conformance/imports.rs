@@ -6,7 +6,7 @@ use cognito_profiles::compare::{Difference, What};
 use cognito_profiles::model::{Hash, Kind, Partition, PoolId};
 use cognito_profiles::ports::{
     Compared, CreateWith, Import, ImportOptions, ImportStatus, Imports, Job, JobCounts, JobState, Mapping,
-    MappingState, Outcome, Sent, Step, Target, WithoutRow,
+    MappingState, Outcome, Place, Sent, Step, Target, WithoutRow,
 };
 use cognito_profiles::read::Position;
 use cognito_profiles::settings::Settings;
@@ -51,6 +51,7 @@ fn an_import(id: &str, into: &str, started: i64) -> Import {
         ended_at: None,
         target: Target::default(),
         compared: None,
+        place: None,
         reason: None,
         ends: 0,
     }
@@ -78,6 +79,7 @@ pub async fn imports_are_replaced_and_ordered(store: Store) {
         creation_rps: Some(50),
     };
     first.compared = Some(Compared { listing: later_run(), differences: u64::MAX });
+    first.place = Some(Place { listing: run(), at: "\u{1f600}\"".to_owned() });
     first.reason = Some("it broke".to_owned());
     first.ends = 3;
     for _ in 0..2 {

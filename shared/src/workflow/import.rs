@@ -1,0 +1,557 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::notice::{self, Ending};
+use super::{DRAIN_MILLIS, LEASE_MILLIS, Last, import_lock, import_notice};
+use crate::import::{BATCH, Batches, CheckPlace, Importer, MatchPlace, Matched, Next, Ongoing, Prepared};
+use crate::model::PoolId;
+use crate::ports::{
+    Compared, CreateWith, Cursor, DeadLetter, Import, ImportOptions, ImportStatus, Lease, Ledger, Listing,
+    ListingProgress, Lock, Operation, PageId, Phase, Place, ReplayMessage, ReplayQueue, WithoutRow,
+};
+use crate::read::Snapshot;
+use crate::run::RunId;
+use crate::{Error, Result};
+
+/// So many batches are sent before they are replayed: enough to keep every worker busy until the
+/// next look, and few enough that none waits in the queue until it expires there.
+const MOST_IN_FLIGHT: u64 = 2_000;
+
+/// An import in which nothing moved for so long is broken: some message was lost to the
+/// dead-letter queue without anybody noting it.
+const STALLED_SECONDS: f64 = 30.0 * 60.0;
+
+/// A message at its last try that says nothing more for so long died with its process.
+const LAST_TRY_SECONDS: f64 = 15.0 * 60.0;
+
+/// Between two looks, in seconds: a twentieth of what is on its way, within these.
+const SHORTEST_WAIT: u64 = 5;
+const LONGEST_WAIT: u64 = 300;
+
+/// A place in a listing is written down after so many steps.
+const STEPS_TO_A_PLACE: u32 = 20;
+
+/// What the state machine asks for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImportRequest {
+    /// The pool to restore into.
+    pub new_user_pool_id: PoolId,
+    /// The execution that asks: it holds the lock.
+    pub execution: String,
+    /// The import; none before it has begun.
+    #[serde(default)]
+    pub import_id: Option<String>,
+    /// This execution's attempt at it; none before it has begun.
+    #[serde(default)]
+    pub attempt: Option<RunId>,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub action: ImportAction,
+}
+
+/// One step of the state machine.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "Action", rename_all = "kebab-case", rename_all_fields = "PascalCase")]
+pub enum ImportAction {
+    /// Say what an import would do. Writes nothing.
+    Plan {
+        /// What the execution was started with.
+        input: ImportInput,
+    },
+    /// Take the lock, look into everything, and begin.
+    Begin {
+        /// What the execution was started with.
+        input: ImportInput,
+    },
+    /// Create groups and users, and say how far that is.
+    CreateUsers {
+        /// What the last look said.
+        #[serde(default)]
+        last: Option<Last>,
+    },
+    /// Find out, by the last listing of the new pool, who was created.
+    Match {
+        /// Whether it was listed a second time.
+        #[serde(default)]
+        again: bool,
+    },
+    /// Replay what follows creation, and say how far that is.
+    Progress {
+        /// What the last look said.
+        #[serde(default)]
+        last: Option<Last>,
+    },
+    /// Compare the last listing of the new pool with the backup.
+    Verify {
+        /// Whether it was listed a second time.
+        #[serde(default)]
+        again: bool,
+    },
+    /// Write down how it ended and give the lock back.
+    Finish,
+    /// Mark the import as failed and give the lock back.
+    Fail {
+        /// The error's name.
+        #[serde(default)]
+        error: String,
+        /// What the state machine knows of it.
+        #[serde(default)]
+        cause: String,
+    },
+}
+
+impl ImportAction {
+    /// Its name, as the state machine writes it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "plan",
+            Self::Begin { .. } => "begin",
+            Self::CreateUsers { .. } => "create-users",
+            Self::Match { .. } => "match",
+            Self::Progress { .. } => "progress",
+            Self::Verify { .. } => "verify",
+            Self::Finish => "finish",
+            Self::Fail { .. } => "fail",
+        }
+    }
+}
+
+/// The input of an execution, beside the pool to restore into.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ImportInput {
+    /// The pool in the backup, if it holds several.
+    pub source_user_pool_id: Option<PoolId>,
+    /// A run by its id, or a time; else the last complete run.
+    pub as_of: Option<String>,
+    /// `ImportJob` unless said otherwise.
+    pub create_users_with: Option<CreateUsersWith>,
+    /// `AdminApi` unless said otherwise.
+    pub users_without_row: Option<UsersWithoutRow>,
+    /// Attributes not to restore.
+    pub drop_attributes: Option<Vec<String>>,
+    /// The attribute that receives the old `sub`.
+    pub old_sub_attribute: Option<String>,
+}
+
+/// How users are created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs)] // as in `CreateWith`
+pub enum CreateUsersWith {
+    ImportJob,
+    AdminApi,
+}
+
+/// What becomes of users whom no row of an import job can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs)] // as in `WithoutRow`
+pub enum UsersWithoutRow {
+    AdminApi,
+    List,
+}
+
+impl ImportInput {
+    fn options(&self) -> ImportOptions {
+        let mut drop_attributes = self.drop_attributes.clone().unwrap_or_default();
+        // The same set of names is the same import, however it is written.
+        drop_attributes.sort_unstable();
+        drop_attributes.dedup();
+        ImportOptions {
+            drop_attributes,
+            old_sub_attribute: self.old_sub_attribute.clone(),
+            create_with: match self.create_users_with {
+                None | Some(CreateUsersWith::ImportJob) => CreateWith::ImportJob,
+                Some(CreateUsersWith::AdminApi) => CreateWith::AdminApi,
+            },
+            without_row: match self.users_without_row {
+                None | Some(UsersWithoutRow::AdminApi) => WithoutRow::AdminApi,
+                Some(UsersWithoutRow::List) => WithoutRow::List,
+            },
+        }
+    }
+}
+
+/// Takes an import into one pool through its steps. Every step may be repeated.
+pub struct ImportCoordinator {
+    /// The steps themselves.
+    pub importer: Importer,
+    /// Counts the batches.
+    pub ledger: Arc<dyn Ledger>,
+    /// Carries the batches to who replays them.
+    pub queue: Arc<dyn ReplayQueue>,
+    /// Lets one import into the pool go on.
+    pub lock: Arc<dyn Lock>,
+    /// When the work of this invocation must end, by the clock's `elapsed()`.
+    pub deadline: Duration,
+}
+
+/// An attempt at an import that this execution may go on with.
+struct Attempt {
+    id: RunId,
+    ongoing: Ongoing,
+}
+
+/// Every phase of an attempt.
+const PHASES: [Phase; 4] = [Phase::Groups, Phase::Users, Phase::Unfinished, Phase::Memberships];
+
+impl ImportCoordinator {
+    /// Does what is asked, and returns what the state machine goes on with.
+    pub async fn answer(&self, request: ImportRequest) -> Result<Value> {
+        let execution = request.execution.as_str();
+        match request.action {
+            ImportAction::Plan { input } => Ok(self.prepare(&input).await?.plan.to_json()),
+            ImportAction::Begin { input } => self.begin(execution, &input).await,
+            ImportAction::Fail { error, cause } => {
+                let reason = notice::reason(&error, &cause);
+                Ok(json!(self.fail(execution, request.import_id.as_deref(), &reason).await?))
+            }
+            action => {
+                let (Some(import), Some(attempt)) = (request.import_id, request.attempt) else {
+                    return Err(Error::Usage("ImportId and Attempt are missing".to_owned()));
+                };
+                if let (ImportAction::Finish, Some(ended)) = (&action, self.ended(&import).await?) {
+                    return Ok(json!(self.tell(execution, &ended).await?));
+                }
+                let attempt = self.running(execution, &import, attempt).await?;
+                self.go_on(execution, attempt, action).await
+            }
+        }
+    }
+
+    async fn go_on(&self, execution: &str, attempt: Attempt, action: ImportAction) -> Result<Value> {
+        match action {
+            ImportAction::CreateUsers { last } => self.create_users(&attempt, last).await,
+            ImportAction::Match { again } => self.match_users(attempt, again).await,
+            ImportAction::Progress { last } => self.progress(&attempt, last).await,
+            ImportAction::Verify { again } => self.verify(attempt, again).await,
+            _ => Ok(json!(self.finish(execution, attempt).await?)),
+        }
+    }
+
+    async fn prepare(&self, input: &ImportInput) -> Result<Prepared> {
+        let (from, as_of) = (input.source_user_pool_id.as_ref(), input.as_of.as_deref());
+        let snapshot = self.importer.find_snapshot(from, as_of).await?;
+        self.importer.prepare(snapshot, input.options()).await
+    }
+
+    async fn begin(&self, execution: &str, input: &ImportInput) -> Result<Value> {
+        let now = self.importer.clock.now();
+        let lease = Lease {
+            holder: execution.to_owned(),
+            run: RunId::generate(now, self.importer.clock.random()),
+            until: now.plus_millis(LEASE_MILLIS),
+            released: false,
+        };
+        let held = self.lock.acquire(&self.lock_name(), &lease, now).await?;
+        match held {
+            Lease { run, until, released: true, .. } => return Err(Error::Draining { run, until }),
+            Lease { run, until, holder, .. } if holder != execution => {
+                return Err(Error::AlreadyRunning { run, until });
+            }
+            _ => {}
+        }
+        let prepared = self.prepare(input).await?;
+        let ongoing = self.importer.begin(prepared).await?;
+        self.ledger.open(&held.run, &PHASES.map(Listing::Replay)).await?;
+        Ok(json!({ "ImportId": ongoing.import.id, "Attempt": held.run }))
+    }
+
+    /// Groups, jobs, and then whoever no job carries: what a job creates bills nobody, so it goes
+    /// first.
+    async fn create_users(&self, attempt: &Attempt, last: Option<Last>) -> Result<Value> {
+        let groups = self.send(attempt, Phase::Groups).await?;
+        let jobs = self.importer.advance_jobs(&attempt.ongoing).await?;
+        let users = match jobs {
+            Next::Done => self.send(attempt, Phase::Users).await?,
+            Next::Wait(_) => self.listing(&attempt.id, Phase::Users).await?,
+        };
+        let done = jobs == Next::Done && groups.is_done() && users.is_done();
+        let must_match = done && self.importer.must_match(&attempt.ongoing).await?;
+        let wait = match jobs {
+            Next::Wait(duration) => duration.as_secs().clamp(SHORTEST_WAIT, LONGEST_WAIT),
+            Next::Done => self.wait(&[&groups, &users], Operation::AdminCreateUser),
+        };
+        // A job may take hours for its rows, and has patience of its own.
+        let stands_still = jobs != Next::Done && groups.is_done();
+        let last = self.look(attempt, &[groups, users], last, stands_still).await?;
+        Ok(json!({ "Done": done, "Match": must_match, "WaitSeconds": wait, "Last": last }))
+    }
+
+    /// Whoever is unfinished, and then memberships: those are of restored users only.
+    async fn progress(&self, attempt: &Attempt, last: Option<Last>) -> Result<Value> {
+        let unfinished = self.send(attempt, Phase::Unfinished).await?;
+        let memberships = if unfinished.is_done() {
+            self.send(attempt, Phase::Memberships).await?
+        } else {
+            self.listing(&attempt.id, Phase::Memberships).await?
+        };
+        let done = unfinished.is_done() && memberships.is_done();
+        let wait = self.wait(&[&unfinished, &memberships], Operation::AdminAddUserToGroup);
+        let last = self.look(attempt, &[unfinished, memberships], last, false).await?;
+        Ok(json!({ "Done": done, "WaitSeconds": wait, "Last": last }))
+    }
+
+    /// Sends batches of a phase, as many as shall be on their way. Sent first, then noted: a crash
+    /// in between sends them again, under the same numbers.
+    async fn send(&self, attempt: &Attempt, phase: Phase) -> Result<ListingProgress> {
+        let progress = self.listing(&attempt.id, phase).await?;
+        let ListingProgress { mut cursor, written: replayed, .. } = progress.clone();
+        let most = replayed + MOST_IN_FLIGHT;
+        if cursor.ended || cursor.pages >= most {
+            return Ok(progress);
+        }
+        let position = cursor.token.as_deref().map(read).transpose()?.unwrap_or_default();
+        let mut batches = Batches::new(&self.importer, &attempt.ongoing, phase, position).await?;
+        while !cursor.ended && cursor.pages < most && self.importer.clock.elapsed() < self.deadline {
+            match batches.next().await? {
+                Some(found) => {
+                    cursor.pages = self.send_from(attempt, phase, cursor.pages, found).await?;
+                    cursor.token = Some(written(&batches.position())?);
+                }
+                None => cursor = Cursor { token: None, ended: true, ..cursor },
+            }
+            self.ledger.advance(&attempt.id, &Listing::Replay(phase), &cursor).await?;
+        }
+        self.listing(&attempt.id, phase).await
+    }
+
+    /// Sends these batches, numbered from `first`. Empty ones are counted at once. Returns the next
+    /// number.
+    async fn send_from(
+        &self,
+        attempt: &Attempt,
+        phase: Phase,
+        first: u64,
+        batches: Vec<crate::import::Batch>,
+    ) -> Result<u64> {
+        let import = &attempt.ongoing.import;
+        let next = first + batches.len() as u64;
+        let mut messages = Vec::new();
+        for (number, batch) in (first..).zip(batches) {
+            let page = PageId { listing: Listing::Replay(phase), attempt: 0, number };
+            if batch.is_empty() {
+                self.ledger.count_page(&attempt.id, &page, &[]).await?;
+                continue;
+            }
+            messages.push(ReplayMessage {
+                into_pool: import.into_pool.clone(),
+                import: import.id.clone(),
+                attempt: attempt.id.clone(),
+                page,
+                batch,
+            });
+        }
+        self.queue.send_batches(&messages).await?;
+        Ok(next)
+    }
+
+    async fn listing(&self, attempt: &RunId, phase: Phase) -> Result<ListingProgress> {
+        let found = self.ledger.listing(attempt, &Listing::Replay(phase)).await?;
+        found.ok_or_else(|| Error::LockLost(attempt.clone()))
+    }
+
+    /// Fails an attempt that misses a message for good, or in which nothing moves.
+    async fn look(
+        &self,
+        attempt: &Attempt,
+        listings: &[ListingProgress],
+        last: Option<Last>,
+        stands_still: bool,
+    ) -> Result<Last> {
+        let now = self.importer.clock.now();
+        let is_done = |letter: &DeadLetter| {
+            listings.iter().any(|progress| progress.listing == letter.listing && progress.is_done())
+        };
+        let is_dead =
+            |letter: &DeadLetter| letter.error.is_some() || now.seconds_since(letter.at) > LAST_TRY_SECONDS;
+        let letters = self.ledger.dead_letters(&attempt.id).await?;
+        if let Some(letter) = letters.iter().find(|letter| is_dead(letter) && !is_done(letter)) {
+            return Err(Error::RunBroken(notice::of_dead_letter(letter)));
+        }
+        let steps = listings.iter().map(|progress| progress.cursor.pages + progress.written).sum();
+        let last = match last {
+            Some(last) if last.steps == steps && !stands_still => last,
+            _ => Last { steps, since: now },
+        };
+        if now.seconds_since(last.since) > STALLED_SECONDS {
+            return Err(Error::RunBroken(notice::STALLED.to_owned()));
+        }
+        Ok(last)
+    }
+
+    /// Seconds until the next look: a twentieth of the time that what is on its way takes.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    fn wait(&self, listings: &[&ListingProgress], operation: Operation) -> u64 {
+        let on_their_way: u64 =
+            listings.iter().map(|progress| progress.cursor.pages.saturating_sub(progress.written)).sum();
+        let rps = self.importer.directory.pacer().rates().reached(operation).max(0.1);
+        let seconds_left = (on_their_way * BATCH as u64) as f64 / rps;
+        ((seconds_left / 20.0) as u64).clamp(SHORTEST_WAIT, LONGEST_WAIT)
+    }
+
+    async fn match_users(&self, mut attempt: Attempt, again: bool) -> Result<Value> {
+        let new = self.last_listing(&attempt).await?;
+        let first = if again { MatchPlace::second() } else { MatchPlace::default() };
+        let mut place = place(&attempt, &new)?.unwrap_or(first);
+        for step in 1.. {
+            match self.importer.match_some(&attempt.ongoing, &new, place).await? {
+                Matched::More(next) => place = next,
+                end => {
+                    self.forget_place(&mut attempt).await?;
+                    return Ok(json!({ "Done": true, "ListAgain": end == Matched::ListAgain }));
+                }
+            }
+            if self.keep_place(&mut attempt, &new, &place, step).await? {
+                break;
+            }
+        }
+        Ok(json!({ "Done": false, "ListAgain": false }))
+    }
+
+    /// A listing lags behind what was just done: if something differs, the pool is listed again.
+    async fn verify(&self, mut attempt: Attempt, again: bool) -> Result<Value> {
+        let new = self.last_listing(&attempt).await?;
+        let mut place: CheckPlace = place(&attempt, &new)?.unwrap_or_default();
+        for step in 1.. {
+            match self.importer.check_some(&attempt.ongoing, &new, place, false).await? {
+                (Some(next), _) => place = next,
+                (None, differences) => {
+                    attempt.ongoing.import.compared = Some(Compared { listing: new.run.id, differences });
+                    self.forget_place(&mut attempt).await?;
+                    return Ok(json!({ "Done": true, "ListAgain": differences > 0 && !again }));
+                }
+            }
+            if self.keep_place(&mut attempt, &new, &place, step).await? {
+                break;
+            }
+        }
+        Ok(json!({ "Done": false, "ListAgain": false }))
+    }
+
+    /// The last complete export of the new pool: the state machine has just made one.
+    async fn last_listing(&self, attempt: &Attempt) -> Result<Snapshot> {
+        let import = &attempt.ongoing.import;
+        let found = Snapshot::find(self.importer.backup.clone(), Some(&import.into_pool), None).await?;
+        if found.run.started_at < import.started_at {
+            return Err(Error::NoCompleteRun(import.into_pool.clone()));
+        }
+        Ok(found)
+    }
+
+    /// Writes the place down now and then. Returns whether it is time to stop.
+    async fn keep_place(
+        &self,
+        attempt: &mut Attempt,
+        new: &Snapshot,
+        place: &impl Serialize,
+        step: u32,
+    ) -> Result<bool> {
+        let is_late = self.importer.clock.elapsed() >= self.deadline;
+        if is_late || step.is_multiple_of(STEPS_TO_A_PLACE) {
+            attempt.ongoing.import.place = Some(Place { listing: new.run.id.clone(), at: written(place)? });
+            self.importer.imports.put_import(&attempt.ongoing.import).await?;
+        }
+        Ok(is_late)
+    }
+
+    async fn forget_place(&self, attempt: &mut Attempt) -> Result<()> {
+        attempt.ongoing.import.place = None;
+        self.importer.imports.put_import(&attempt.ongoing.import).await
+    }
+
+    async fn finish(&self, execution: &str, attempt: Attempt) -> Result<Ending> {
+        let listings = self.ledger.listings(&attempt.id).await?;
+        let is_done = !listings.is_empty() && listings.iter().all(ListingProgress::is_done);
+        if !is_done || attempt.ongoing.import.compared.is_none() {
+            return Err(Error::RunBroken(notice::UNFINISHED.to_owned()));
+        }
+        let (import, counts) = self.importer.end(attempt.ongoing.import, |_| {}).await?;
+        self.ledger.clear(&attempt.id).await?;
+        self.release(execution).await?;
+        Ok(import_notice::of(&import, &counts))
+    }
+
+    /// Of an import that has come to its end, when it is asked about again.
+    async fn tell(&self, execution: &str, import: &Import) -> Result<Ending> {
+        self.release(execution).await?;
+        let counts = self.importer.count(import, |_| {}).await?;
+        Ok(import_notice::of(import, &counts))
+    }
+
+    /// Ends the import as failed, unless it had come to its end already.
+    async fn fail(&self, execution: &str, import: Option<&str>, reason: &str) -> Result<Ending> {
+        let held = self.lock.current(&self.lock_name()).await?;
+        let is_ours = held.is_some_and(|lease| lease.holder == execution && !lease.released);
+        let import = match import {
+            Some(id) => self.importer.imports.import(id).await?,
+            None => None,
+        };
+        let into = self.importer.directory.pool();
+        let Some(mut import) = import else {
+            self.release(execution).await?;
+            return Ok(import_notice::failed(into, None, reason));
+        };
+        if is_at_its_end(&import) {
+            return self.tell(execution, &import).await;
+        }
+        // Whoever lost the lock leaves the import to who has it.
+        if is_ours {
+            import.status = ImportStatus::Failed;
+            import.reason = Some(reason.to_owned());
+            import.ended_at = Some(self.importer.clock.now());
+            self.importer.imports.put_import(&import).await?;
+        }
+        self.release(execution).await?;
+        Ok(import_notice::failed(into, Some(&import), reason))
+    }
+
+    /// The attempt, if this execution may still go on with it; its lease is renewed.
+    async fn running(&self, execution: &str, import: &str, attempt: RunId) -> Result<Attempt> {
+        let until = self.importer.clock.now().plus_millis(LEASE_MILLIS);
+        if !self.lock.renew(&self.lock_name(), execution, until).await? {
+            return Err(Error::LockLost(attempt));
+        }
+        let ongoing = self.importer.resume(import).await?;
+        if ongoing.import.status != ImportStatus::Running {
+            return Err(Error::LockLost(attempt));
+        }
+        Ok(Attempt { id: attempt, ongoing })
+    }
+
+    async fn ended(&self, id: &str) -> Result<Option<Import>> {
+        Ok(self.importer.imports.import(id).await?.filter(is_at_its_end))
+    }
+
+    async fn release(&self, execution: &str) -> Result<()> {
+        let until = self.importer.clock.now().plus_millis(DRAIN_MILLIS);
+        self.lock.release(&self.lock_name(), execution, until).await
+    }
+
+    fn lock_name(&self) -> String {
+        import_lock(self.importer.directory.pool())
+    }
+}
+
+const fn is_at_its_end(import: &Import) -> bool {
+    matches!(import.status, ImportStatus::Complete | ImportStatus::Partial)
+}
+
+/// Where the work goes on, if it is over the same listing.
+fn place<T: DeserializeOwned>(attempt: &Attempt, new: &Snapshot) -> Result<Option<T>> {
+    let place = attempt.ongoing.import.place.as_ref().filter(|place| place.listing == new.run.id);
+    place.map(|place| read(&place.at)).transpose()
+}
+
+fn written(place: &impl Serialize) -> Result<String> {
+    serde_json::to_string(place).map_err(|error| Error::not_written(&error))
+}
+
+fn read<T: DeserializeOwned>(place: &str) -> Result<T> {
+    serde_json::from_str(place)
+        .map_err(|_| Error::Corrupted("a place in a listing cannot be read".to_owned()))
+}
