@@ -62,7 +62,8 @@ pub fn show(output: &Output, report: &Report) -> Result<(), Failure> {
         ("groups created", counts.groups_created),
         ("memberships added", counts.memberships_added),
         ("old and new users matched", counts.users_created),
-        ("differences from the backup", counts.differences),
+        ("records compared", counts.compared),
+        ("  different", counts.differences),
     ]);
     for (name, number) in rows {
         output.say(format_args!("  {name:28}{:>9}", text::number(number)))?;
@@ -122,6 +123,7 @@ pub fn ending(report: &Report) -> Ending {
         .with("factors_set", counts.factors_set)
         .with("users_linked", counts.users_linked)
         .with("mapped", counts.users_created)
+        .with("compared", counts.compared)
         .with("differences", counts.differences)
         .with("failures", failures)
 }

@@ -4,6 +4,7 @@ pub mod cloud;
 pub mod conformance;
 pub mod dynamodb;
 mod dynoxide;
+pub mod import_cloud;
 mod memory_lock;
 mod ministack;
 pub mod mortal;

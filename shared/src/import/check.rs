@@ -29,8 +29,50 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub struct CheckPlace {
     part: Part,
     position: Position,
-    /// How many records were found to differ.
+    /// How many records were compared, and found to differ.
+    records: u64,
     differences: u64,
+}
+
+impl CheckPlace {
+    /// Further on, in the same part or at the beginning of another.
+    fn then(&self, part: Part, position: Position, found: &Found) -> Self {
+        let records = self.records + found.records;
+        Self { part, position, records, differences: self.differences + found.differences.len() as u64 }
+    }
+}
+
+/// What follows some of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The rest, from there on.
+    More(CheckPlace),
+    /// Nothing: this is what it came to.
+    All(Compared),
+}
+
+/// What some of a comparison found. A record that is in both pools is counted once.
+#[derive(Default)]
+struct Found {
+    records: u64,
+    differences: Vec<Difference>,
+}
+
+impl Found {
+    /// Of so many records, these differ.
+    fn of(records: usize, differences: Vec<Difference>) -> Self {
+        Self { records: records as u64, differences }
+    }
+
+    /// Records that are in the new pool only.
+    fn strangers(differences: Vec<Difference>) -> Self {
+        Self::of(differences.len(), differences)
+    }
+
+    fn add(&mut self, mut more: Self) {
+        self.records += more.records;
+        self.differences.append(&mut more.differences);
+    }
 }
 
 /// The parts of a comparison, in their order.
@@ -87,33 +129,42 @@ impl Importer {
     async fn check_once(&self, ongoing: &mut Ongoing, scratch: &Scratch) -> Result<u64> {
         let new = self.list(scratch).await?;
         self.progress.begin(Stage::Compare, None);
-        let (mut place, mut differences) = (Some(CheckPlace::default()), 0);
-        while let Some(from) = place {
-            (place, differences) = self.check_some(ongoing, &new, from, true).await?;
-        }
+        let mut place = CheckPlace::default();
+        let compared = loop {
+            match self.check_some(ongoing, &new, place, true).await? {
+                Checked::More(next) => place = next,
+                Checked::All(compared) => break compared,
+            }
+        };
         self.progress.end(Stage::Compare);
-        ongoing.import.compared = Some(Compared { listing: new.run.id.clone(), differences });
+        let differences = compared.differences;
+        ongoing.import.compared = Some(compared);
         self.imports.put_import(&ongoing.import).await?;
         Ok(differences)
     }
 
     /// Compares some records from `place` on with `new`, a listing of the pool, and keeps what
-    /// differs. With `look_up`, whom the listing misses is asked for by name. Returns where to go
-    /// on, `None` at the end, and how many records differ so far.
+    /// differs. With `look_up`, whom the listing misses is asked for by name.
     pub async fn check_some(
         &self,
         ongoing: &Ongoing,
         new: &Snapshot,
         place: CheckPlace,
         look_up: bool,
-    ) -> Result<(Option<CheckPlace>, u64)> {
+    ) -> Result<Checked> {
         let Ongoing { import, snapshot, fit } = ongoing;
         let directory = look_up.then_some(&*self.directory);
         let check = Check { import, imports: &*self.imports, directory, old: snapshot, new, fit };
-        let first = place.differences;
-        let (differences, place) = check.some(place, &*self.progress).await?;
-        self.imports.put_differences(&import.id, &new.run.id, first, &differences).await?;
-        Ok((place, first + differences.len() as u64))
+        let (found, next) = check.some(&place, &*self.progress).await?;
+        let (listing, first) = (&new.run.id, place.differences);
+        self.imports.put_differences(&import.id, listing, first, &found.differences).await?;
+        Ok(next.map_or_else(
+            || {
+                let CheckPlace { records, differences, .. } = place.then(place.part, Position::End, &found);
+                Checked::All(Compared { listing: listing.clone(), records, differences })
+            },
+            Checked::More,
+        ))
     }
 }
 
@@ -145,48 +196,47 @@ pub async fn compare_restored(
     let mut all = Vec::new();
     let mut place = Some(CheckPlace::default());
     while let Some(from) = place {
-        let (mut differences, next) = check.some(from, progress).await?;
-        all.append(&mut differences);
+        let (mut found, next) = check.some(&from, progress).await?;
+        all.append(&mut found.differences);
         place = next;
     }
     Ok(all)
 }
 
 impl Check<'_> {
-    async fn some(
-        &self,
-        place: CheckPlace,
-        progress: &dyn Progress,
-    ) -> Result<(Vec<Difference>, Option<CheckPlace>)> {
-        let CheckPlace { part, ref position, differences } = place;
-        let position = position.clone();
+    /// Compares some records; returns where to go on, `None` at the end.
+    async fn some(&self, place: &CheckPlace, progress: &dyn Progress) -> Result<(Found, Option<CheckPlace>)> {
+        let part = place.part;
+        let next_part = |found: &Found| part.next().map(|next| place.then(next, Position::Start, found));
         let walk = match part {
             Part::Users => self.old.users(),
             Part::Strangers => self.new.users(),
-            Part::Groups => return self.groups(place).await,
             Part::Members => self.old.memberships().await?,
             Part::OtherMembers => self.new.memberships().await?,
+            Part::Groups => {
+                let found = self.groups().await?;
+                let next = next_part(&found);
+                return Ok((found, next));
+            }
         };
-        let mut walk = walk.from(position);
-        let mut found = Vec::new();
-        let mut walked = 0;
+        let mut walk = walk.from(place.position.clone());
+        let (mut found, mut walked) = (Found::default(), 0);
         // Most groups have few members, and each call begins by finding its place.
         while walked < crate::read::CHUNK {
             let Some(versions) = walk.next().await? else {
-                let next = part.next().map(|part| at(part, Position::Start, differences, &found));
+                let next = next_part(&found);
                 return Ok((found, next));
             };
             walked += versions.len();
-            found.append(&mut match part {
+            found.add(match part {
                 Part::Users => self.users(&versions).await?,
                 Part::Strangers => self.strangers(&versions).await?,
-                Part::Groups => Vec::new(),
                 Part::Members => self.members(&versions).await?,
-                Part::OtherMembers => self.other_members(&versions).await?,
+                Part::OtherMembers | Part::Groups => self.other_members(&versions).await?,
             });
         }
         progress.advance(Stage::Compare, walked as u64);
-        let next = at(part, walk.position().clone(), differences, &found);
+        let next = place.then(part, walk.position().clone(), &found);
         Ok((found, Some(next)))
     }
 
@@ -196,10 +246,10 @@ impl Check<'_> {
         Ok(found.into_iter().map(|mapping| (mapping.sub.clone(), mapping)).collect())
     }
 
-    async fn users(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+    async fn users(&self, versions: &[Version]) -> Result<Found> {
         let mappings = self.mappings(versions).await?;
         let listed = self.listed(mappings.values()).await?;
-        let mut differences = Vec::new();
+        let (mut compared, mut differences) = (0, Vec::new());
         for version in versions {
             // Who failed is listed as such; who was never tried is missing.
             let mapping = match mappings.get(&version.key) {
@@ -207,6 +257,7 @@ impl Check<'_> {
                 mapping => mapping,
             };
             let Record::User(user) = version.record()? else { continue };
+            compared += 1;
             let found = match mapping.and_then(|mapping| mapping.new_sub.as_deref()) {
                 Some(new_sub) => match listed.get(new_sub) {
                     Some(found) => Some(found.clone()),
@@ -224,7 +275,7 @@ impl Check<'_> {
                 differences.push(difference(Kind::User, "", &user.sub, what));
             }
         }
-        Ok(differences)
+        Ok(Found::of(compared, differences))
     }
 
     /// The listed users that these became, by their new `sub`.
@@ -285,43 +336,46 @@ impl Check<'_> {
     }
 
     /// Users in the new pool that no user of the backup became.
-    async fn strangers(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+    async fn strangers(&self, versions: &[Version]) -> Result<Found> {
         let new_subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
         let ours = self.imports.mappings_to(&self.import.id, &new_subs).await?;
         let ours: HashSet<&str> = ours.iter().filter_map(|mapping| mapping.new_sub.as_deref()).collect();
         let strangers = new_subs.iter().filter(|new_sub| !ours.contains(new_sub.as_str()));
-        Ok(strangers.map(|new_sub| difference(Kind::User, "", new_sub, What::New)).collect())
+        let stranger = |new_sub: &String| difference(Kind::User, "", new_sub, What::New);
+        Ok(Found::strangers(strangers.map(stranger).collect()))
     }
 
     /// All groups at once: a pool has 10,000 at most.
-    async fn groups(&self, place: CheckPlace) -> Result<(Vec<Difference>, Option<CheckPlace>)> {
+    async fn groups(&self) -> Result<Found> {
         let old = all_groups(self.old).await?;
         let mut new = all_groups(self.new).await?;
-        let mut found = Vec::new();
+        let (mut compared, mut differences) = (0, Vec::new());
         for (name, group) in old {
             let in_new = new.remove(&name);
             if group.is_automatic(self.old.pool()) {
                 continue;
             }
+            compared += 1;
             let what = match in_new {
                 Some(in_new) => What::Changed(differing_group_fields(&group, &in_new)),
                 None => What::Gone,
             };
             if what != What::Changed(Vec::new()) {
-                found.push(difference(Kind::Group, "", &name, what));
+                differences.push(difference(Kind::Group, "", &name, what));
             }
         }
+        let mut found = Found::of(compared, differences);
         let others = new.into_iter().filter(|(_, group)| !group.is_automatic(self.new.pool()));
-        found.extend(others.map(|(name, _)| difference(Kind::Group, "", &name, What::New)));
-        let next = place.part.next().map(|part| at(part, Position::Start, place.differences, &found));
-        Ok((found, next))
+        let others = others.map(|(name, _)| difference(Kind::Group, "", &name, What::New));
+        found.add(Found::strangers(others.collect()));
+        Ok(found)
     }
 
     /// Members of one group in the backup whose user was restored, and is not in it.
-    async fn members(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+    async fn members(&self, versions: &[Version]) -> Result<Found> {
         let group = group_of(versions);
         if group.strip_prefix(self.old.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
         let mappings = self.mappings(versions).await?.into_values();
         let restored = mappings.filter(|mapping| mapping.state == MappingState::Restored);
@@ -331,14 +385,15 @@ impl Check<'_> {
         let found = get(self.new, new_subs, |sub| Partition::of_member(group, sub)).await?;
         let found: HashSet<&str> = found.iter().map(|version| version.key.as_str()).collect();
         let missing = expected.iter().filter(|(_, new_sub)| !found.contains(new_sub.as_str()));
-        Ok(missing.map(|(sub, _)| difference(Kind::Membership, group, sub, What::Gone)).collect())
+        let missing = missing.map(|(sub, _)| difference(Kind::Membership, group, sub, What::Gone));
+        Ok(Found::of(expected.len(), missing.collect()))
     }
 
     /// Members of one group of the new pool who were not in it in the backup.
-    async fn other_members(&self, versions: &[Version]) -> Result<Vec<Difference>> {
+    async fn other_members(&self, versions: &[Version]) -> Result<Found> {
         let group = group_of(versions);
         if group.strip_prefix(self.new.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
         let new_subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();
         let ours = self.imports.mappings_to(&self.import.id, &new_subs).await?;
@@ -351,12 +406,9 @@ impl Check<'_> {
             .filter_map(|mapping| mapping.new_sub.as_deref())
             .collect();
         let others = new_subs.iter().filter(|new_sub| !expected.contains(new_sub.as_str()));
-        Ok(others.map(|new_sub| difference(Kind::Membership, group, new_sub, What::New)).collect())
+        let others = others.map(|new_sub| difference(Kind::Membership, group, new_sub, What::New));
+        Ok(Found::strangers(others.collect()))
     }
-}
-
-fn at(part: Part, position: Position, before: u64, found: &[Difference]) -> CheckPlace {
-    CheckPlace { part, position, differences: before + found.len() as u64 }
 }
 
 fn difference(kind: Kind, group: &str, key: &str, what: What) -> Difference {

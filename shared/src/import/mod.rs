@@ -34,7 +34,7 @@ use crate::read::{Position, Snapshot};
 use crate::run::stamped_id;
 use crate::{Error, Result};
 
-pub use check::{CheckPlace, compare_restored, list_into};
+pub use check::{CheckPlace, Checked, compare_restored, list_into};
 pub use jobs::Next;
 pub use matching::{MatchPlace, Matched};
 pub use plan::{Plan, Problem};

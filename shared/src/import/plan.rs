@@ -72,7 +72,7 @@ pub struct Problem {
 }
 
 impl Plan {
-    /// As `import --plan --json` and the ImportWorkflow's `PlanOnly` tell it; docs/CLI.md is the
+    /// As `import --plan --json` and the `ImportWorkflow`'s `PlanOnly` tell it; docs/CLI.md is the
     /// contract.
     pub fn to_json(&self) -> Value {
         let listed = |problems: &[Problem]| -> Vec<Value> {

@@ -43,7 +43,9 @@ pub struct Counts {
     pub failures: u64,
     /// The same by kind and reason.
     pub reasons: BTreeMap<(Kind, String), u64>,
-    /// Records that differ between the new pool and what it should hold.
+    /// Records of both pools that were compared.
+    pub compared: u64,
+    /// Those of them that differ.
     pub differences: u64,
 }
 
@@ -103,10 +105,10 @@ async fn count(
     groups: Vec<String>,
     mut tell: impl FnMut(Failure),
 ) -> Result<Counts> {
-    let mut counts = Counts {
-        differences: import.compared.as_ref().map_or(0, |compared| compared.differences),
-        ..Counts::default()
-    };
+    let mut counts = Counts::default();
+    if let Some(compared) = &import.compared {
+        (counts.compared, counts.differences) = (compared.records, compared.differences);
+    }
     let mut tell = |counts: &mut Counts, failure: Failure| {
         counts.failures += 1;
         *counts.reasons.entry((failure.record, failure.reason.clone())).or_default() += 1;

@@ -256,6 +256,13 @@ impl<'a> Survey<'a> {
                 "no API returns a user's authenticator app or passkey: users set theirs up again".to_owned(),
             );
         }
+        let known = |name: &&String| {
+            self.fit.target.alias_attributes.contains(name)
+                || self.fit.target.username_attributes.contains(name)
+        };
+        for alias in self.source.alias_attributes.iter().filter(|name| !known(name)) {
+            notes.push(format!("users could sign in by {alias}, which is no alias in the new pool"));
+        }
         if self.fit.target.makes_usernames() && !self.source.makes_usernames() {
             notes.push("the new pool makes up usernames: the old ones are kept only in the map".to_owned());
         }

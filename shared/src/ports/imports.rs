@@ -146,7 +146,10 @@ pub struct Place {
 pub struct Compared {
     /// The listing of the new pool.
     pub listing: RunId,
-    /// How many records differ.
+    /// How many records of both were compared, each that is in both once.
+    #[serde(default)]
+    pub records: u64,
+    /// How many of them differ.
     pub differences: u64,
 }
 

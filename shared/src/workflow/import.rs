@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use super::notice::{self, Ending};
 use super::{DRAIN_MILLIS, LEASE_MILLIS, Last, import_lock, import_notice};
-use crate::import::{BATCH, Batches, CheckPlace, Importer, MatchPlace, Matched, Next, Ongoing, Prepared};
+use crate::import::{
+    BATCH, Batches, CheckPlace, Checked, Importer, MatchPlace, Matched, Next, Ongoing, Prepared,
+};
 use crate::model::PoolId;
 use crate::ports::{
-    Compared, CreateWith, Cursor, DeadLetter, Import, ImportOptions, ImportStatus, Lease, Ledger, Listing,
+    CreateWith, Cursor, DeadLetter, Import, ImportOptions, ImportStatus, Lease, Ledger, Listing,
     ListingProgress, Lock, Operation, PageId, Phase, Place, ReplayMessage, ReplayQueue, WithoutRow,
 };
 use crate::read::Snapshot;
@@ -419,9 +421,10 @@ impl ImportCoordinator {
         let mut place: CheckPlace = place(&attempt, &new)?.unwrap_or_default();
         for step in 1.. {
             match self.importer.check_some(&attempt.ongoing, &new, place, false).await? {
-                (Some(next), _) => place = next,
-                (None, differences) => {
-                    attempt.ongoing.import.compared = Some(Compared { listing: new.run.id, differences });
+                Checked::More(next) => place = next,
+                Checked::All(compared) => {
+                    let differences = compared.differences;
+                    attempt.ongoing.import.compared = Some(compared);
                     self.forget_place(&mut attempt).await?;
                     return Ok(json!({ "Done": true, "ListAgain": differences > 0 && !again }));
                 }

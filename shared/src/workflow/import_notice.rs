@@ -63,6 +63,7 @@ fn counted(counts: &Counts) -> String {
         ("Groups", counts.groups_created),
         ("Memberships", counts.memberships_added),
         ("Not restored", counts.failures),
+        ("Compared", counts.compared),
         ("Different", counts.differences),
     ];
     rows.map(|(name, count)| format!("{name:13}{count}\n")).concat()
@@ -124,7 +125,13 @@ mod tests {
 
     #[test]
     fn a_complete_import_is_told_in_counts() {
-        let counts = Counts { users_created: 3, users_by_job: 2, memberships_added: 4, ..Counts::default() };
+        let counts = Counts {
+            users_created: 3,
+            users_by_job: 2,
+            memberships_added: 4,
+            compared: 7,
+            ..Counts::default()
+        };
         let ending = of(&import(ImportStatus::Complete), &counts);
         assert_eq!(
             (ending.status, ending.subject.as_str()),
@@ -138,7 +145,7 @@ mod tests {
              Import       20270115T080000Z-00000a\n\
              Took         3 min 20 s\n\
              Users        3\n  by jobs    2\nDisabled     0\nMFA set      0\nLinked       0\nGroups       0\n\
-             Memberships  4\nNot restored 0\nDifferent    0\n"
+             Memberships  4\nNot restored 0\nCompared     7\nDifferent    0\n"
         );
     }
 

@@ -78,7 +78,7 @@ pub async fn imports_are_replaced_and_ordered(store: Store) {
         columns: strings(&["cognito:username", ""]),
         creation_rps: Some(50),
     };
-    first.compared = Some(Compared { listing: later_run(), differences: u64::MAX });
+    first.compared = Some(Compared { listing: later_run(), records: u64::MAX, differences: 1 });
     first.place = Some(Place { listing: run(), at: "\u{1f600}\"".to_owned() });
     first.reason = Some("it broke".to_owned());
     first.ends = 3;

@@ -155,7 +155,7 @@ async fn another_job_of_the_account_goes_first() {
         let until = world.now() + 3 * HOUR;
         world.cognito.configure(|config| {
             config.imports.busy = busy;
-            config.imports.foreign_jobs = vec![0..until];
+            config.imports.foreign_jobs.push(0..until);
         });
         let report = import(&world, &target).await;
         assert_eq!(report.import.status, ImportStatus::Complete);
@@ -170,7 +170,7 @@ async fn a_job_that_expires_while_it_waits_is_made_again() {
     world.export().await.unwrap();
     let target = world.empty_pool();
     let until = world.now() + 30 * HOUR;
-    world.cognito.configure(|config| config.imports.foreign_jobs = vec![0..until]);
+    world.cognito.configure(|config| config.imports.foreign_jobs.push(0..until));
     let report = import(&world, &target).await;
     assert_eq!(report.import.status, ImportStatus::Complete);
     assert_eq!(world.change(|admin| admin.import_jobs(&target)).unwrap().len(), 2);
@@ -181,7 +181,7 @@ async fn who_waits_for_ever_is_told_so() {
     let world = world(&Population::plain(30, 1, 70));
     world.export().await.unwrap();
     let target = world.empty_pool();
-    world.cognito.configure(|config| config.imports.foreign_jobs = vec![0..u64::MAX]);
+    world.cognito.configure(|config| config.imports.foreign_jobs.push(0..u64::MAX));
     // Each job waits until it expires.
     world.cognito.configure(|config| config.imports.expiry = 1_000 * HOUR);
     let error = world.import_with(&target, by_job(), &Fate::immortal()).await.unwrap_err();

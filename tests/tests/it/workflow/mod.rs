@@ -2,6 +2,7 @@
 
 mod endings;
 mod hostile;
+mod imports;
 mod rates;
 
 use std::time::Duration;
