@@ -129,7 +129,7 @@ async fn ask(pool: &PoolId) -> Result<(), Failure> {
 
 /// Shows what an import will do.
 pub fn show_plan(output: &Output, plan: &Plan) -> Result<(), Failure> {
-    output.object(&plan.to_json())?;
+    output.object(plan)?;
     let word = |text: Option<&str>| text::safe(text.unwrap_or("?")).into_owned();
     output.say(format_args!(
         "Restoring run {} of {} into {}",

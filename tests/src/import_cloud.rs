@@ -28,8 +28,8 @@ use crate::{MemoryLock, SimDirectory};
 pub const REPLAY_WORKERS: u32 = 2;
 
 /// What the template says: the time-out of a message, and of the functions, less their margins.
-const VISIBILITY: Duration = Duration::from_mins(30);
-const WORKER_TIME: Duration = Duration::from_secs(280);
+const VISIBILITY: Duration = Duration::from_mins(18);
+const WORKER_TIME: Duration = Duration::from_secs(160);
 const COORDINATOR_TIME: Duration = Duration::from_mins(13);
 
 /// Everything deployed to restore the pool of a [`World`].

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
 use super::survey::Survey;
 use super::{Importer, Ongoing, jobs};
@@ -14,28 +14,30 @@ use crate::run::{Run, RunId, RunStatus, Totals};
 use crate::time::Timestamp;
 use crate::verify;
 
-/// What an import will do, and what it will not.
-#[derive(Clone, Debug, Default)]
+/// What an import will do, and what it will not. As JSON, it is what `import --plan --json` and the
+/// `ImportWorkflow`'s `PlanOnly` tell; docs/CLI.md is the contract.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(tag = "type", rename = "plan")]
 pub struct Plan {
     /// The pool in the backup.
     pub from_pool: Option<PoolId>,
     /// The new pool.
     pub into_pool: Option<PoolId>,
     /// The run restored.
+    #[serde(rename = "run_id")]
     pub run: Option<RunId>,
     /// Its end.
     pub as_of: Option<Timestamp>,
     /// What the run holds.
+    #[serde(flatten)]
     pub totals: Totals,
     /// How users are created, among others.
+    #[serde(rename = "create_with", serialize_with = "method")]
     pub options: ImportOptions,
     /// Users that will be created.
     pub users_to_create: u64,
     /// Those of them whom import jobs create.
     pub users_by_job: u64,
-    /// Users that become billed monthly active users: by being created by `AdminCreateUser`, by
-    /// being added to a group, or by being linked to an identity.
-    pub active_users: u64,
     /// Users that get a password nobody knows.
     pub passwords_to_set: u64,
     /// Users that will be disabled.
@@ -46,24 +48,30 @@ pub struct Plan {
     pub links_to_make: u64,
     /// Memberships that will be added.
     pub memberships_to_add: u64,
-    /// Why users cannot be in an import job, where one was asked for, and are created by
-    /// `AdminCreateUser` instead.
-    pub without_row: Vec<Problem>,
+    /// Users that become billed monthly active users: by being created by `AdminCreateUser`, by
+    /// being added to a group, or by being linked to an identity.
+    #[serde(rename = "billed_users")]
+    pub active_users: u64,
     /// Why the pool cannot take the backup at all. If there is a reason, nothing is written.
     pub incompatible: Vec<String>,
     /// What single records cannot be restored, and why.
     pub problems: Vec<Problem>,
+    /// Why users cannot be in an import job, where one was asked for, and are created by
+    /// `AdminCreateUser` instead.
+    pub without_row: Vec<Problem>,
     /// What a person should know before.
     pub notes: Vec<String>,
     /// How long it will take at the rates in force, in seconds; the import jobs' own time included.
+    #[serde(serialize_with = "to_milliseconds")]
     pub seconds: f64,
     /// How long of it the import jobs will take. Cognito promises nothing: reckoned by what the
     /// retired solution reached.
+    #[serde(serialize_with = "to_milliseconds")]
     pub job_seconds: f64,
 }
 
 /// Records that cannot be restored, or may not be accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// What is the matter, without personal data.
     pub what: String,
@@ -71,40 +79,14 @@ pub struct Problem {
     pub count: u64,
 }
 
-impl Plan {
-    /// As `import --plan --json` and the `ImportWorkflow`'s `PlanOnly` tell it; docs/CLI.md is the
-    /// contract.
-    pub fn to_json(&self) -> Value {
-        let listed = |problems: &[Problem]| -> Vec<Value> {
-            problems.iter().map(|problem| json!({"what": problem.what, "count": problem.count})).collect()
-        };
-        let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
-        json!({
-            "type": "plan",
-            "from_pool": self.from_pool,
-            "into_pool": self.into_pool,
-            "run_id": self.run,
-            "as_of": self.as_of,
-            "users": self.totals.users,
-            "groups": self.totals.groups,
-            "memberships": self.totals.memberships,
-            "create_with": self.options.create_with,
-            "users_to_create": self.users_to_create,
-            "users_by_job": self.users_by_job,
-            "passwords_to_set": self.passwords_to_set,
-            "users_to_disable": self.users_to_disable,
-            "factors_to_set": self.factors_to_set,
-            "links_to_make": self.links_to_make,
-            "memberships_to_add": self.memberships_to_add,
-            "billed_users": self.active_users,
-            "incompatible": self.incompatible,
-            "problems": listed(&self.problems),
-            "without_row": listed(&self.without_row),
-            "notes": self.notes,
-            "seconds": rounded(self.seconds),
-            "job_seconds": rounded(self.job_seconds),
-        })
-    }
+fn method<S: Serializer>(options: &ImportOptions, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    options.create_with.serialize(serializer)
+}
+
+/// An estimate has no use for more digits.
+#[allow(clippy::trivially_copy_pass_by_ref)] // so serde passes it
+fn to_milliseconds<S: Serializer>(seconds: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_f64((seconds * 1000.0).round() / 1000.0)
 }
 
 impl Importer {

@@ -24,8 +24,9 @@ use crate::{Error, Result};
 const MOST_IN_FLIGHT: u64 = 2_000;
 
 /// An import in which nothing moved for so long is broken: some message was lost to the
-/// dead-letter queue without anybody noting it.
-const STALLED_SECONDS: f64 = 30.0 * 60.0;
+/// dead-letter queue without anybody noting it. Five tries of a message whose workers die without
+/// a word take 90 minutes (`VisibilityTimeout` of `ReplayQueue`), and are no reason to give up.
+const STALLED_SECONDS: f64 = 2.0 * 3600.0;
 
 /// A message at its last try that says nothing more for so long died with its process.
 const LAST_TRY_SECONDS: f64 = 15.0 * 60.0;
@@ -206,7 +207,7 @@ impl ImportCoordinator {
     pub async fn answer(&self, request: ImportRequest) -> Result<Value> {
         let execution = request.execution.as_str();
         match request.action {
-            ImportAction::Plan { input } => Ok(self.prepare(&input).await?.plan.to_json()),
+            ImportAction::Plan { input } => Ok(json!(self.prepare(&input).await?.plan)),
             ImportAction::Begin { input } => self.begin(execution, &input).await,
             ImportAction::Fail { error, cause } => {
                 let reason = notice::reason(&error, &cause);
@@ -381,7 +382,7 @@ impl ImportCoordinator {
             _ => Last { steps, since: now },
         };
         if now.seconds_since(last.since) > STALLED_SECONDS {
-            return Err(Error::RunBroken(notice::STALLED.to_owned()));
+            return Err(Error::RunBroken(import_notice::STALLED.to_owned()));
         }
         Ok(last)
     }

@@ -6,6 +6,10 @@ use crate::model::PoolId;
 use crate::ports::{Import, ImportStatus};
 use crate::time::duration;
 
+/// Why an import is failed in which nothing moves.
+pub(super) const STALLED: &str = "no user and no group was restored for 2 hours. Look into the dead-letter queue of \
+ReplayQueue and the logs of ReplayUpdatesFunction";
+
 /// The most reasons that are told; the tool tells all of them.
 const MOST_REASONS: usize = 20;
 
