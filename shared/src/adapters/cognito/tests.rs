@@ -4,4 +4,6 @@ mod calls;
 mod connection;
 mod environment;
 mod faults;
+mod import;
+mod upload;
 mod wire;
