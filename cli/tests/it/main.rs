@@ -5,5 +5,6 @@ mod damage;
 mod errors;
 mod interrupted;
 mod journey;
+mod restore;
 mod table;
 mod world;
