@@ -149,6 +149,7 @@ fn is_control(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -243,5 +244,49 @@ mod tests {
         assert_eq!(enabled("OPTIONAL", &ann, true).unwrap(), "false");
         assert_eq!(enabled("ON", &with_number, false).unwrap(), "true");
         assert!(enabled("ON", &ann, false).unwrap_err().ends_with("no phone_number"));
+    }
+
+    /// A reader by the letter of the documentation: no quotes, `\,` is a comma, and white space
+    /// around a value is dropped.
+    fn read(line: &str) -> Vec<String> {
+        let (mut cells, mut cell, mut characters) = (Vec::new(), String::new(), line.chars().peekable());
+        while let Some(character) = characters.next() {
+            match character {
+                '\\' => cell.extend(characters.next_if_eq(&',').or(Some('\\'))),
+                ',' => cells.push(std::mem::take(&mut cell)),
+                _ => cell.push(character),
+            }
+        }
+        cells.push(cell);
+        cells.into_iter().map(|cell| cell.trim().to_owned()).collect()
+    }
+
+    /// Text that is hard to carry, and all other.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), "[,\\\\\"' \t\r\na\u{85}\u{a0}\u{feff}é]{0,8}"]
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_reads_back_to_the_user_or_is_not_written(username in text(), name in text(), note in text()) {
+            let pool = json!({"AutoVerifiedAttributes": ["email"]});
+            let target = PoolSettings::deserialize(pool).unwrap();
+            let columns = COLUMNS.map(str::to_owned);
+            let attributes = [("email", "a@x.test"), ("email_verified", "true"), ("name", &name), ("custom:note", &note)];
+            let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let user = NewUser { username: username.clone(), attributes };
+            let written = Sheet { columns: &columns, target: &target }.row(&user, false);
+            let is_easy = |text: &String| text.chars().all(|c| c.is_ascii_graphic() && !"\\\"".contains(c));
+            match written {
+                Ok(row) => {
+                    let row = row.strip_suffix('\n').unwrap();
+                    prop_assert!(!row.contains(is_line_break));
+                    let cells = read(row);
+                    prop_assert_eq!(cells.len(), COLUMNS.len());
+                    prop_assert_eq!([&cells[0], &cells[1], &cells[9]], [&username, &name, &note]);
+                }
+                Err(reason) => prop_assert!(![username, name, note].iter().all(is_easy), "{}", reason),
+            }
+        }
     }
 }
