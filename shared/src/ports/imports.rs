@@ -24,7 +24,8 @@ pub trait Imports: Send + Sync {
     /// Imports into one pool or all, oldest first.
     async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>>;
 
-    /// Writes what became of users.
+    /// Writes what became of users. Who is known to be in the new pool stays so: a mapping without
+    /// a new `sub` does not replace one that has it, and a worker that is late takes back nothing.
     async fn put_mappings(&self, import: &str, mappings: &[Mapping]) -> Result<()>;
 
     /// What became of these users (by old `sub`), in any order; unknown ones are left out.

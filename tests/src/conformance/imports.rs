@@ -130,6 +130,10 @@ pub async fn mappings_are_replaced_and_found(store: Store) {
         ..created("c")
     };
     store.put_mappings("one", std::slice::from_ref(&restored)).await.unwrap();
+    // A worker that is late does not know yet.
+    let late = |sub: &str| Mapping { new_sub: None, state: MappingState::Taken, ..created(sub) };
+    store.put_mappings("one", &[late("c"), late("a"), late("b")]).await.unwrap();
+    store.put_mappings("one", std::slice::from_ref(&failed)).await.unwrap();
 
     let all = store.mappings("one", None, 10).await.unwrap();
     assert_eq!(all, [created("a"), failed.clone(), restored.clone()]);

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use async_trait::async_trait;
 
 use super::DynamoStore;
+use super::expression::Expression;
 use super::item::{Attributes, expiry, fitting, number, put_record, text};
 use super::keys::{self, encode};
 use super::query::{Query, Range};
-use super::table::{Item, Key};
+use super::table::{Item, Key, in_parallel};
 use crate::Result;
 use crate::compare::Difference;
 use crate::model::{Hash, PoolId};
@@ -60,7 +61,15 @@ impl Imports for DynamoStore {
             put_record(&mut item, mapping, MAPPING)?;
             fitting(item, MAPPING)
         };
-        self.backup.batch_put(mappings.iter().map(forward).collect::<Result<_>>()?).await
+        let (there, not_there): (Vec<_>, Vec<_>) =
+            mappings.iter().partition(|mapping| mapping.new_sub.is_some());
+        self.backup.batch_put(there.into_iter().map(forward).collect::<Result<_>>()?).await?;
+        let puts = not_there.into_iter().map(|mapping| async move {
+            let _ = self.backup.put(forward(mapping)?, Some(is_not_there())).await?;
+            Ok(())
+        });
+        in_parallel(puts.collect()).await?;
+        Ok(())
     }
 
     async fn mappings_of(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>> {
@@ -196,6 +205,12 @@ fn origin_key(import: &str, new_sub: &str) -> Key {
 
 fn mapping_key(import: &str, sub: &str) -> Key {
     Key::new(keys::mappings(import), encode(sub))
+}
+
+/// No batch can have a condition.
+fn is_not_there() -> Expression {
+    Expression::new("attribute_not_exists(#record.#new_sub) OR attribute_type(#record.#new_sub, :null)")
+        .with_text(":null", "NULL")
 }
 
 fn mapping(item: &Item) -> Result<Mapping> {

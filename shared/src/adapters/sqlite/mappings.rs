@@ -13,9 +13,14 @@ use crate::ports::{Mapping, Outcome, Step};
 pub(super) fn put_mappings(db: &Connection, import: &str, mappings: &[Mapping]) -> Result<(), Failure> {
     let import = Names::Imports.number(db, import)?;
     let mut insert = db.prepare_cached(
-        "INSERT OR REPLACE INTO mappings
+        "INSERT INTO mappings
            (import, sub, username, new_sub, new_username, state, reason, created_with, line)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET
+           username = excluded.username, new_sub = excluded.new_sub, new_username = excluded.new_username,
+           state = excluded.state, reason = excluded.reason, created_with = excluded.created_with,
+           line = excluded.line
+         WHERE excluded.new_sub IS NOT NULL OR mappings.new_sub IS NULL",
     )?;
     for user in mappings {
         insert.execute(params![
