@@ -177,7 +177,10 @@ mortal! { Ledger {
     listings(run: &RunId) -> Result<Vec<ListingProgress>>;
     listing(run: &RunId, listing: &Listing) -> Result<Option<ListingProgress>>;
     mark_sent(run: &RunId, listings: &[Listing]) -> Result<()>;
-    advance(run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()>;
+    take(run: &RunId, listing: &Listing) -> Result<Option<Cursor>>;
+    restart(run: &RunId, listing: &Listing) -> Result<Option<Cursor>>;
+    advance(run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<bool>;
+    counts(run: &RunId, page: &PageId) -> Result<bool>;
     count_page(run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()>;
     count_seen(run: &RunId, seen: &[(Partition, String)]) -> Result<()>;
     seen(run: &RunId, partition: &Partition) -> Result<Vec<String>>;

@@ -5,6 +5,7 @@ mod aws;
 pub mod cognito;
 pub mod deployment;
 pub mod dynamodb;
+mod reading;
 pub mod sqlite;
 pub mod sqs;
 mod system;

@@ -30,27 +30,28 @@ pub enum Listed {
     Ended,
     /// As far as time allowed; the cursor says where it goes on.
     Interrupted,
+    /// Until someone else took it over, who reads on.
+    TakenOver,
 }
 
 impl Exporter {
     /// Reads one listing from where it was left, to its end or until the clock's `elapsed()`
-    /// is `deadline`. Each page is sent before the cursor moves: a crash in between sends it
-    /// again, and loses nothing.
+    /// is `deadline`. Each page is sent before the cursor moves: after a crash in between it is
+    /// read again, and what was sent of it before no longer counts.
     pub async fn list_pages(
         &self,
         run: &Run,
         listing: &Listing,
         deadline: Option<Duration>,
     ) -> Result<Listed> {
-        let Some(progress) = self.ledger.listing(&run.id, listing).await? else { return Ok(Listed::Ended) };
-        let mut cursor = progress.cursor;
+        let Some(mut cursor) = self.ledger.take(&run.id, listing).await? else { return Ok(Listed::Ended) };
         let mut limit = PAGE_SIZE;
         while !cursor.ended {
             if deadline.is_some_and(|deadline| self.clock.elapsed() >= deadline) {
-                self.ledger.advance(&run.id, listing, &cursor).await?;
-                return Ok(Listed::Interrupted);
+                cursor.held = false;
+                let is_ours = self.ledger.advance(&run.id, listing, &cursor).await?;
+                return Ok(if is_ours { Listed::Interrupted } else { Listed::TakenOver });
             }
-            let attempt = cursor.attempt;
             cursor = match self.list_page(run, listing, &cursor, limit).await {
                 // Fewer users of the largest kind fit one message.
                 Err(Error::PageTooLarge { .. }) if limit > 1 && listing.is_of_users() => {
@@ -60,8 +61,9 @@ impl Exporter {
                 next => next?,
             };
             limit = PAGE_SIZE;
-            if cursor.ended || cursor.attempt != attempt || cursor.pages % COMMIT_EVERY == 0 {
-                self.ledger.advance(&run.id, listing, &cursor).await?;
+            let is_due = cursor.ended || cursor.pages % COMMIT_EVERY == 0;
+            if is_due && !self.ledger.advance(&run.id, listing, &cursor).await? {
+                return Ok(Listed::TakenOver);
             }
         }
         Ok(Listed::Ended)
@@ -192,13 +194,16 @@ impl Exporter {
         cursor: &Cursor,
         error: CallError,
     ) -> Result<Cursor> {
-        let ended = Cursor { token: None, ended: true, ..cursor.clone() };
+        let ended = ended(cursor);
         match (&error.fault, listing) {
             // The group was deleted meanwhile: it has no members.
             (Fault::NotFound, Listing::Members(_) | Listing::MembersAgain(_)) => Ok(ended),
-            (Fault::Invalid { .. }, _) if cursor.token.is_some() => match restarted(cursor) {
-                again if again.attempt <= MOST_RESTARTS => Ok(again),
-                _ if matches!(listing, Listing::UsersBySub(_)) => self.all_at_once(run, ended).await,
+            (Fault::Invalid { .. }, _) if cursor.token.is_some() => match listing {
+                _ if cursor.restarts < MOST_RESTARTS => {
+                    let restarted = self.ledger.restart(&run.id, listing).await?;
+                    Ok(restarted.unwrap_or(ended))
+                }
+                Listing::UsersBySub(_) => self.all_at_once(run, ended).await,
                 _ => Err(Error::ListingBroken { listing: listing.what(), restarts: MOST_RESTARTS }),
             },
             // Listing by `sub` is not promised by the documentation: then all at once.
@@ -249,9 +254,10 @@ impl Fetched {
 }
 
 fn next(cursor: &Cursor, token: Option<String>) -> Cursor {
-    Cursor { attempt: cursor.attempt, pages: cursor.pages + 1, ended: token.is_none(), token }
+    let next = Cursor { pages: cursor.pages + 1, token, ..cursor.clone() };
+    if next.token.is_none() { ended(&next) } else { next }
 }
 
-fn restarted(cursor: &Cursor) -> Cursor {
-    Cursor { attempt: cursor.attempt + 1, ..Cursor::default() }
+fn ended(cursor: &Cursor) -> Cursor {
+    Cursor { token: None, ended: true, held: false, ..cursor.clone() }
 }

@@ -25,13 +25,28 @@ pub trait Ledger: Send + Sync {
     /// Notes that these listings are handed to who reads them.
     async fn mark_sent(&self, run: &RunId, listings: &[Listing]) -> Result<()>;
 
-    /// Moves a listing's cursor, once the page before it is sent. A cursor never moves back:
-    /// one of an earlier attempt, or with fewer pages, is ignored.
-    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()>;
+    /// Takes a listing, to read on from its cursor; one that has ended is left as it is. `None` if
+    /// it was never opened.
+    ///
+    /// Who had taken it and did not let go of it has died, or reads it at this moment. What they
+    /// sent after their cursor moved last does not count any more: the same token, asked again, can
+    /// bring another page, and the one page would stand for the other.
+    async fn take(&self, run: &RunId, listing: &Listing) -> Result<Option<Cursor>>;
+
+    /// Takes a listing, to begin it anew: nothing counts that was read of it so far.
+    async fn restart(&self, run: &RunId, listing: &Listing) -> Result<Option<Cursor>>;
+
+    /// Moves a listing's cursor, once the page before it is sent, and lets go of it unless the
+    /// cursor is `held`. A cursor never moves back: with fewer pages it is ignored. False if
+    /// someone else took the listing meanwhile: then nothing moves.
+    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<bool>;
+
+    /// Whether a page counts, or will once the cursor has come to it: whoever took the listing
+    /// over reads again what does not.
+    async fn counts(&self, run: &RunId, page: &PageId) -> Result<bool>;
 
     /// Records that a page is written, and what was on it. A page counts once, however often
-    /// this is called; what was on it is added each time, for a page read again after a crash
-    /// may hold more.
+    /// this is called; what was on it is added each time.
     async fn count_page(&self, run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()>;
 
     /// Records what was seen outside of any listing: by a direct look-up.
@@ -147,14 +162,18 @@ impl fmt::Display for Listing {
 /// Where a listing goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// How often the listing was begun anew, because its token had expired.
+    /// How often the listing was taken over from someone who had not let go of it, or begun anew.
     pub attempt: u32,
-    /// Pages sent in this attempt, and so the number of the next.
+    /// How often it was begun anew, because its token had expired.
+    pub restarts: u32,
+    /// Pages sent since it was begun anew, and so the number of the next.
     pub pages: u64,
     /// The token of the next page; none at the beginning, and none at the end.
     pub token: Option<String>,
     /// Whether Cognito said there is no further page.
     pub ended: bool,
+    /// Whether someone has taken the listing, and not let go of it.
+    pub held: bool,
 }
 
 /// How far a listing is.
@@ -164,7 +183,7 @@ pub struct ListingProgress {
     pub listing: Listing,
     /// Where it goes on.
     pub cursor: Cursor,
-    /// How many of the cursor's pages are written: pages of its attempt, numbered below
+    /// How many of the cursor's pages are written: of those that count, and are numbered below
     /// `cursor.pages`.
     pub written: u64,
     /// Whether it was handed to who reads it.
@@ -183,9 +202,9 @@ impl ListingProgress {
 pub struct PageId {
     /// The listing.
     pub listing: Listing,
-    /// Which attempt at it.
+    /// The cursor's attempt when it was read.
     pub attempt: u32,
-    /// Its number in the attempt, from 0.
+    /// Its number, from 0.
     pub number: u64,
 }
 

@@ -299,44 +299,51 @@ impl ImportCoordinator {
         Ok(json!({ "Done": done, "WaitSeconds": wait, "Last": last }))
     }
 
-    /// Sends batches of a phase, as many as shall be on their way. Sent first, then noted: a crash
-    /// in between sends them again, under the same numbers.
+    /// Sends batches of a phase, as many as shall be on their way. Sent first, then noted: after a
+    /// crash in between they are made again, and what was sent before no longer counts.
     async fn send(&self, attempt: &Attempt, phase: Phase) -> Result<ListingProgress> {
         let progress = self.listing(&attempt.id, phase).await?;
-        let ListingProgress { mut cursor, written: replayed, .. } = progress.clone();
-        let most = replayed + MOST_IN_FLIGHT;
-        if cursor.ended || cursor.pages >= most {
+        let most = progress.written + MOST_IN_FLIGHT;
+        if progress.cursor.ended || progress.cursor.pages >= most {
             return Ok(progress);
         }
+        let listing = Listing::Replay(phase);
+        let taken = self.ledger.take(&attempt.id, &listing).await?;
+        let mut cursor = taken.ok_or_else(|| Error::LockLost(attempt.id.clone()))?;
         let position = cursor.token.as_deref().map(read).transpose()?.unwrap_or_default();
         let mut batches = Batches::new(&self.importer, &attempt.ongoing, phase, position).await?;
         while !cursor.ended && cursor.pages < most && self.importer.clock.elapsed() < self.deadline {
             match batches.next().await? {
                 Some(found) => {
-                    cursor.pages = self.send_from(attempt, phase, cursor.pages, found).await?;
+                    cursor.pages = self.send_from(attempt, phase, &cursor, found).await?;
                     cursor.token = Some(written(&batches.position())?);
                 }
                 None => cursor = Cursor { token: None, ended: true, ..cursor },
             }
-            self.ledger.advance(&attempt.id, &Listing::Replay(phase), &cursor).await?;
+            if !self.ledger.advance(&attempt.id, &listing, &cursor).await? {
+                // Another invocation does the same.
+                break;
+            }
         }
+        cursor.held = false;
+        self.ledger.advance(&attempt.id, &listing, &cursor).await?;
         self.listing(&attempt.id, phase).await
     }
 
-    /// Sends these batches, numbered from `first`. Empty ones are counted at once. Returns the next
-    /// number.
+    /// Sends these batches, numbered from the cursor on. Empty ones are counted at once. Returns
+    /// the next number.
     async fn send_from(
         &self,
         attempt: &Attempt,
         phase: Phase,
-        first: u64,
+        cursor: &Cursor,
         batches: Vec<crate::import::Batch>,
     ) -> Result<u64> {
         let import = &attempt.ongoing.import;
-        let next = first + batches.len() as u64;
+        let next = cursor.pages + batches.len() as u64;
         let mut messages = Vec::new();
-        for (number, batch) in (first..).zip(batches) {
-            let page = PageId { listing: Listing::Replay(phase), attempt: 0, number };
+        for (number, batch) in (cursor.pages..).zip(batches) {
+            let page = PageId { listing: Listing::Replay(phase), attempt: cursor.attempt, number };
             if batch.is_empty() {
                 self.ledger.count_page(&attempt.id, &page, &[]).await?;
                 continue;

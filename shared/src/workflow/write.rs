@@ -39,14 +39,18 @@ impl PageWorker {
             .await
     }
 
-    /// Pages of a run that has ended are passed over: they change nothing.
+    /// Pages of a run that has ended, and pages that do not count, are passed over.
     async fn write(&self, delivery: &Delivery) -> Result<()> {
         let page: PageMessage = delivery.decode()?;
         if !is_live(&*self.lock, page.pool.as_str(), &page.run, self.clock.now()).await? {
             return Ok(());
         }
         let (run, id) = (page.run.clone(), page.page.clone());
-        let work = self.writer.write_page(page);
+        let work = async {
+            // Who took its listing over reads it again, and may be finished with the run soon: what
+            // this one saw, and that one no longer does, must not come in after that.
+            if self.ledger.counts(&run, &id).await? { self.writer.write_page(page).await } else { Ok(()) }
+        };
         attempt(delivery, (&*self.ledger, &*self.clock), (&run, &id.listing, Some(&id)), work).await
     }
 }

@@ -21,8 +21,11 @@ pub async fn ledger_conformance<S: Ledger + 'static>(new_store: impl AsyncFn() -
         opening_again_leaves_what_is,
         what_is_sent_stays_sent,
         a_cursor_moves_on_and_never_back,
+        who_reads_on_is_told_where,
+        pages_beyond_the_cursor_count_for_who_took_it_over,
+        of_many_who_take_a_listing_one_reads_on,
         a_page_counts_once,
-        pages_count_for_their_attempt,
+        nothing_is_left_of_what_is_begun_anew,
         pages_may_be_written_before_the_cursor_moves,
         a_page_read_again_adds_what_it_shows,
         what_was_seen_is_in_order_and_once,
@@ -38,7 +41,19 @@ pub async fn ledger_conformance<S: Ledger + 'static>(new_store: impl AsyncFn() -
 }
 
 fn cursor(attempt: u32, pages: u64, token: Option<&str>, ended: bool) -> Cursor {
-    Cursor { attempt, pages, token: token.map(str::to_owned), ended }
+    Cursor { attempt, pages, token: token.map(str::to_owned), ended, ..Cursor::default() }
+}
+
+fn held(cursor: Cursor) -> Cursor {
+    Cursor { held: true, ..cursor }
+}
+
+async fn take(store: &Store) -> Cursor {
+    store.take(&run(), &Listing::Users).await.unwrap().unwrap()
+}
+
+async fn advance(store: &Store, to: Cursor) -> bool {
+    store.advance(&run(), &Listing::Users, &to).await.unwrap()
 }
 
 fn page(listing: &Listing, attempt: u32, number: u64) -> PageId {
@@ -122,34 +137,32 @@ pub async fn what_is_sent_stays_sent(store: Store) {
     assert!(!store.listing(&later_run(), &Listing::Users).await.unwrap().unwrap().sent);
 }
 
-/// Not to an earlier attempt, not to fewer pages, not away from the end; of its run only.
+/// Not to fewer pages, not away from the end, not for another attempt; of its run only.
 pub async fn a_cursor_moves_on_and_never_back(store: Store) {
-    store.advance(&run(), &Listing::Users, &cursor(0, 1, None, false)).await.unwrap();
+    assert!(!advance(&store, cursor(0, 1, None, false)).await);
     assert_eq!(store.listing(&run(), &Listing::Users).await.unwrap(), None);
     store.open(&run(), &[Listing::Users, Listing::Groups]).await.unwrap();
     store.open(&later_run(), &[Listing::Users]).await.unwrap();
 
     let moves = [
         (cursor(0, 0, Some("after an empty page"), false), true),
+        (held(cursor(0, 2, Some("t2"), false)), true),
         (cursor(0, 2, Some("t2"), false), true),
-        (cursor(0, 2, Some("t2"), false), true),
+        (held(cursor(0, 2, Some("t2"), false)), true),
         (cursor(0, 1, Some("t1"), false), false),
         (cursor(0, 1, None, true), false),
-        (cursor(0, 2, None, true), true),
-        (cursor(0, 2, Some("t2"), false), false),
-        (cursor(1, 0, None, false), true),
+        (cursor(1, 3, Some("another's"), false), false),
+        (cursor(0, 11, Some("t11"), false), true),
         (cursor(0, 9, Some("t9"), false), false),
-        (cursor(0, 9, None, true), false),
-        (cursor(1, 1, Some("t1"), false), true),
-        (cursor(1, 10, Some("t10"), false), true),
-        (cursor(1, 9, Some("t9"), false), false),
-        (cursor(1, 11, None, true), true),
-        (cursor(1, 11, None, true), true),
-        (cursor(1, 11, Some("t11"), false), false),
+        (cursor(0, 11, None, true), true),
+        (cursor(0, 11, None, true), true),
+        (cursor(0, 11, Some("t11"), false), false),
+        (cursor(0, 12, Some("t12"), false), false),
     ];
     let mut expected = Cursor::default();
     for (next, is_on) in moves {
-        store.advance(&run(), &Listing::Users, &next).await.unwrap();
+        let is_ours = advance(&store, next.clone()).await;
+        assert_eq!(is_ours, next.attempt == 0, "{next:?}");
         if is_on {
             expected = next.clone();
         }
@@ -180,15 +193,114 @@ pub async fn a_page_counts_once(store: Store) {
     assert_eq!(store.listing(&later_run(), &Listing::Users).await.unwrap().unwrap().written, 0);
 }
 
-/// A page of an attempt given up does not stand for one of the next.
-pub async fn pages_count_for_their_attempt(store: Store) {
+/// From where the last one let go; and nobody else moves the cursor then.
+pub async fn who_reads_on_is_told_where(store: Store) {
+    assert_eq!(store.take(&run(), &Listing::Users).await.unwrap(), None);
+    assert_eq!(store.restart(&run(), &Listing::Users).await.unwrap(), None);
     store.open(&run(), &[Listing::Users]).await.unwrap();
-    for number in 0..3 {
+    store.open(&later_run(), &[Listing::Users]).await.unwrap();
+    assert_eq!(take(&store).await, held(Cursor::default()));
+    assert!(advance(&store, cursor(0, 3, Some("t3"), false)).await);
+    assert_eq!(take(&store).await, held(cursor(0, 3, Some("t3"), false)), "it was let go of");
+    assert!(advance(&store, held(cursor(0, 4, Some("t4"), false))).await);
+
+    assert_eq!(take(&store).await, held(cursor(1, 4, Some("t4"), false)), "it was not");
+    assert!(!advance(&store, held(cursor(0, 14, Some("t14"), false))).await);
+    assert!(!advance(&store, cursor(0, 14, None, true)).await);
+    assert_eq!(progress(&store, &Listing::Users).await.cursor, held(cursor(1, 4, Some("t4"), false)));
+    assert!(advance(&store, cursor(1, 5, None, true)).await);
+    assert_eq!(take(&store).await, cursor(1, 5, None, true), "what has ended is left as it is");
+    let other = store.listing(&later_run(), &Listing::Users).await.unwrap().unwrap();
+    assert_eq!(other.cursor, Cursor::default());
+}
+
+/// The same token, asked again, can bring another page: one does not stand for the other.
+pub async fn pages_beyond_the_cursor_count_for_who_took_it_over(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    let count = async |attempt, number| {
+        store.count_page(&run(), &page(&Listing::Users, attempt, number), &[]).await.unwrap();
+    };
+    let counts =
+        async |attempt, number| store.counts(&run(), &page(&Listing::Users, attempt, number)).await.unwrap();
+    let written = async || progress(&store, &Listing::Users).await.written;
+    take(&store).await;
+    for number in 0..4 {
+        count(0, number).await;
+    }
+    assert!(advance(&store, held(cursor(0, 2, Some("t2"), false))).await);
+    assert!(counts(0, 1).await && counts(0, 3).await && !counts(1, 3).await);
+
+    assert_eq!(take(&store).await.attempt, 1);
+    assert!(counts(0, 1).await && !counts(0, 2).await && !counts(1, 1).await && counts(1, 2).await);
+    assert!(advance(&store, cursor(1, 4, Some("t4"), false)).await);
+    assert_eq!(written().await, 2, "pages 2 and 3 were read once more");
+    count(0, 2).await;
+    count(1, 3).await;
+    assert_eq!(written().await, 3);
+
+    // Twice, before either has sent a page that counts.
+    assert_eq!(take(&store).await.attempt, 1);
+    assert_eq!(take(&store).await.attempt, 2);
+    count(2, 4).await;
+    assert_eq!(take(&store).await.attempt, 3);
+    assert!(advance(&store, cursor(3, 6, None, true)).await);
+    count(3, 5).await;
+    count(1, 4).await;
+    count(1, 5).await;
+    assert_eq!(written().await, 4);
+    count(1, 2).await;
+    assert!(!progress(&store, &Listing::Users).await.is_done());
+    count(3, 4).await;
+    assert_eq!(written().await, 6);
+    assert!(progress(&store, &Listing::Users).await.is_done());
+    assert!(store.listings(&run()).await.unwrap()[0].is_done());
+    assert!(counts(0, 0).await && counts(1, 3).await && counts(3, 5).await);
+    assert!(!counts(2, 4).await && !counts(1, 4).await);
+    assert!(!store.counts(&run(), &page(&Listing::Groups, 0, 0)).await.unwrap());
+    assert!(!store.counts(&later_run(), &page(&Listing::Users, 0, 0)).await.unwrap());
+}
+
+/// At the same time: each has an attempt of its own, and only the last one's moves the cursor.
+pub async fn of_many_who_take_a_listing_one_reads_on(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    let takers: Vec<_> = (0..8)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                if n % 4 == 3 {
+                    return store.restart(&run(), &Listing::Users).await.unwrap().unwrap();
+                }
+                take(&store).await
+            })
+        })
+        .collect();
+    let mut attempts = Vec::new();
+    for taker in takers {
+        attempts.push(taker.await.unwrap().attempt);
+    }
+    attempts.sort_unstable();
+    assert!(attempts.is_sorted_by(|one, next| one < next), "{attempts:?}");
+    let current = progress(&store, &Listing::Users).await.cursor;
+    assert_eq!((Some(&current.attempt), current.restarts), (attempts.last(), 2));
+    for attempt in attempts {
+        let is_ours = advance(&store, held(cursor(attempt, 1, Some("t"), false))).await;
+        assert_eq!(is_ours, attempt == current.attempt);
+    }
+}
+
+/// A page of an attempt given up does not stand for one of the next.
+pub async fn nothing_is_left_of_what_is_begun_anew(store: Store) {
+    store.open(&run(), &[Listing::Users]).await.unwrap();
+    take(&store).await;
+    for number in 0..30 {
         store.count_page(&run(), &page(&Listing::Users, 0, number), &seen(&["ab1"])).await.unwrap();
     }
-    store.advance(&run(), &Listing::Users, &cursor(0, 3, Some("t"), false)).await.unwrap();
-    assert_eq!(progress(&store, &Listing::Users).await.written, 3);
-    store.advance(&run(), &Listing::Users, &cursor(1, 2, Some("t"), false)).await.unwrap();
+    assert!(advance(&store, held(cursor(0, 30, Some("t"), false))).await);
+    assert_eq!(progress(&store, &Listing::Users).await.written, 30);
+    let anew = store.restart(&run(), &Listing::Users).await.unwrap().unwrap();
+    assert_eq!(anew, Cursor { restarts: 1, ..held(cursor(1, 0, None, false)) });
+    assert!(!store.counts(&run(), &page(&Listing::Users, 0, 1)).await.unwrap());
+    assert!(advance(&store, Cursor { pages: 2, token: Some("t".to_owned()), ..anew }).await);
     assert_eq!(progress(&store, &Listing::Users).await.written, 0);
     store.count_page(&run(), &page(&Listing::Users, 0, 1), &[]).await.unwrap();
     store.count_page(&run(), &page(&Listing::Users, 1, 0), &seen(&["ab2"])).await.unwrap();

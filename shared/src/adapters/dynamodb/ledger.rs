@@ -21,6 +21,7 @@ use super::item::{Attributes, expiry, text};
 use super::keys::encode;
 use super::query::{Query, Range};
 use super::table::{Item, Key, in_parallel};
+use crate::adapters::reading::Reading;
 use crate::model::{Hash, Partition};
 use crate::ports::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
 use crate::run::RunId;
@@ -64,8 +65,20 @@ impl Ledger for DynamoStore {
         self.mark_listings_sent(run, listings).await
     }
 
-    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()> {
+    async fn take(&self, run: &RunId, listing: &Listing) -> Result<Option<Cursor>> {
+        self.take_listing(run, listing, Reading::taken).await
+    }
+
+    async fn restart(&self, run: &RunId, listing: &Listing) -> Result<Option<Cursor>> {
+        self.take_listing(run, listing, Reading::begun_anew).await
+    }
+
+    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<bool> {
         self.move_cursor(run, listing, cursor).await
+    }
+
+    async fn counts(&self, run: &RunId, page: &PageId) -> Result<bool> {
+        self.is_of_reading(run, page).await
     }
 
     async fn count_page(&self, run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()> {

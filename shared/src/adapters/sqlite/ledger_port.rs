@@ -2,6 +2,7 @@ use async_trait::async_trait;
 
 use super::{SqliteStore, ledger, seen};
 use crate::Result;
+use crate::adapters::reading::Reading;
 use crate::model::Partition;
 use crate::ports::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
 use crate::run::RunId;
@@ -28,9 +29,24 @@ impl Ledger for SqliteStore {
         self.write(move |db| ledger::mark_sent(db, &run, &listings)).await
     }
 
-    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()> {
+    async fn take(&self, run: &RunId, listing: &Listing) -> Result<Option<Cursor>> {
+        let (run, listing) = (run.clone(), listing.clone());
+        self.write(move |db| ledger::take(db, &run, &listing, Reading::taken)).await
+    }
+
+    async fn restart(&self, run: &RunId, listing: &Listing) -> Result<Option<Cursor>> {
+        let (run, listing) = (run.clone(), listing.clone());
+        self.write(move |db| ledger::take(db, &run, &listing, Reading::begun_anew)).await
+    }
+
+    async fn advance(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<bool> {
         let (run, listing, cursor) = (run.clone(), listing.clone(), cursor.clone());
         self.write(move |db| ledger::advance(db, &run, &listing, &cursor)).await
+    }
+
+    async fn counts(&self, run: &RunId, page: &PageId) -> Result<bool> {
+        let (run, page) = (run.clone(), page.clone());
+        self.read(move |db| ledger::counts(db, &run, &page)).await
     }
 
     async fn count_page(&self, run: &RunId, page: &PageId, seen: &[(Partition, String)]) -> Result<()> {

@@ -93,10 +93,10 @@ impl SqliteStore {
     }
 
     /// Does all of `work` or nothing.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<(), Failure> + Send + 'static,
-    ) -> Result<()> {
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
         self.transaction("written", TransactionBehavior::Immediate, work).await
     }
 

@@ -31,6 +31,13 @@ pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.execute_batch("ALTER TABLE listings ADD COLUMN sent INTEGER NOT NULL DEFAULT FALSE")?;
         transaction.execute_batch(DEAD_LETTERS)?;
     }
+    transaction.execute_batch(
+        "ALTER TABLE listings ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE listings ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
+         ALTER TABLE listings ADD COLUMN attempts TEXT NOT NULL DEFAULT '[[0,0]]';
+         -- Who read them had no need to let go of them.
+         UPDATE listings SET restarts = attempt, held = TRUE, attempts = '[[' || attempt || ',0]]';",
+    )?;
     transaction.execute_batch(IMPORTS)?;
     transaction.execute_batch(IMPORTS_OF_FORMAT_2)?;
     transaction.execute_batch(
@@ -125,6 +132,9 @@ CREATE TABLE listings (
     token TEXT,
     ended INTEGER NOT NULL,
     sent INTEGER NOT NULL,       -- whether it was handed to who reads it
+    restarts INTEGER NOT NULL DEFAULT 0, -- since format 3, as the next two
+    held INTEGER NOT NULL DEFAULT FALSE, -- whether someone reads it
+    attempts TEXT NOT NULL DEFAULT '[[0,0]]', -- JSON: whose the pages are from which number on
     UNIQUE (run, listing)
 );
 

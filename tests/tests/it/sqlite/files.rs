@@ -9,6 +9,7 @@ use cognito_profiles::model::{Group, Membership, Partition, PoolId, Record, User
 use cognito_profiles::ports::{
     Backup, CreateWith, Imports, Ledger, Listing, MappingState, Observation, PageId, Step,
 };
+use cognito_profiles::run::RunId;
 use cognito_profiles_tests::conformance::{at, later_run, pool, run, saw, users};
 
 use super::observe;
@@ -128,6 +129,13 @@ async fn an_empty_file_is_a_new_backup_only_for_an_export() {
 const FORMAT_1: &str = r#"
 DROP TABLE dead_letters;
 ALTER TABLE listings DROP COLUMN sent;
+ALTER TABLE listings DROP COLUMN restarts;
+ALTER TABLE listings DROP COLUMN held;
+ALTER TABLE listings DROP COLUMN attempts;
+INSERT INTO run_ids (name) VALUES ('begun anew');
+INSERT INTO listings (run, listing, attempt, pages, token, ended)
+    VALUES ((SELECT id FROM run_ids WHERE name = 'begun anew'), '"users"', 2, 1, 't', FALSE);
+INSERT INTO pages SELECT run, listing, 2, 0 FROM listings;
 DROP TABLE import_records; DROP TABLE sent; DROP TABLE jobs; DROP TABLE differences;
 ALTER TABLE mappings DROP COLUMN created_with;
 ALTER TABLE mappings DROP COLUMN line;
@@ -176,6 +184,9 @@ async fn an_earlier_format_is_read_as_it_is_and_upgraded_when_it_is_written_to()
         store.open(&run(), &[Listing::Users]).await.unwrap();
         store.mark_sent(&run(), &[Listing::Users]).await.unwrap();
         assert!(store.listings(&run()).await.unwrap()[0].sent);
+        let interrupted = &store.listings(&RunId::new("begun anew")).await.unwrap()[0];
+        assert_eq!((interrupted.cursor.attempt, interrupted.cursor.restarts), (2, 2));
+        assert_eq!((interrupted.cursor.pages, interrupted.written), (1, 1));
         assert_eq!(store.dead_letters(&run()).await.unwrap(), []);
         assert_eq!(keys(&store).await, ["ab1"]);
         store.close().await.unwrap();

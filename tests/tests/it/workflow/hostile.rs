@@ -27,6 +27,40 @@ async fn duplicates_delays_and_killed_workers_end_in_the_same_backup() {
     }
 }
 
+/// The same token brings another page when it is asked again. The pages of a reader who died are
+/// written first, under the numbers that those of the next have, too: they stand for none of them.
+#[tokio::test]
+async fn a_page_read_again_is_waited_for() {
+    for seed in 0..20 {
+        let manners = Manners { delay: Duration::from_mins(3), ..Manners::default() };
+        let mut cloud = Cloud::new(awkward(&Population::realistic(400, 3, seed)), manners);
+        let short_pages = |cloud: &Cloud, share| {
+            cloud.world.cognito.configure(|config| config.listing.short_pages = share);
+        };
+        cloud.coordinate("first", json!({ "Action": "begin" })).await.unwrap();
+        short_pages(&cloud, 1.0);
+        cloud.killed = 100;
+        while cloud.queues.pages.bodies().is_empty() {
+            let deliveries = cloud.queues.lists.receive(2).await.unwrap();
+            cloud.list_once(deliveries).await;
+            cloud.world.clock.sleep(Duration::from_mins(1)).await;
+        }
+        cloud.killed = 0;
+        short_pages(&cloud, 0.0);
+        while !cloud.queues.pages.bodies().is_empty() {
+            let deliveries = cloud.queues.pages.receive(10).await.unwrap();
+            cloud.write_once(deliveries.clone()).await;
+            for delivery in deliveries {
+                cloud.queues.pages.delete(&delivery).await.unwrap();
+            }
+            cloud.world.clock.sleep(Duration::from_mins(1)).await;
+        }
+        let (ending, run) = cloud.export("first").await;
+        assert_eq!(ending["Status"], "Complete", "seed {seed}: {ending}");
+        assert_holds_the_pool(&cloud, &run, &format!("seed {seed}")).await;
+    }
+}
+
 #[tokio::test]
 async fn changes_between_runs_are_found_whatever_the_queues_do() {
     for seed in 0..6 {

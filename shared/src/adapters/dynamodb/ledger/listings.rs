@@ -10,7 +10,8 @@ use crate::adapters::dynamodb::expression::Expression;
 use crate::adapters::dynamodb::item::{Attributes, text};
 use crate::adapters::dynamodb::query::{Query, Range};
 use crate::adapters::dynamodb::table::{Item, in_parallel};
-use crate::ports::{Cursor, Listing, ListingProgress};
+use crate::adapters::reading::{Attempts, Reading};
+use crate::ports::{Cursor, Listing, ListingProgress, PageId};
 use crate::run::RunId;
 use crate::{Error, Result};
 
@@ -23,9 +24,9 @@ struct Stored {
     listing: Listing,
     /// Its place among the others.
     position: u64,
-    cursor: Cursor,
+    reading: Reading,
     sent: bool,
-    /// Of this attempt so many pages, from the first on, were found written.
+    /// Since it was begun anew so often, so many pages, from the first on, were found written.
     counted: (u32, u64),
 }
 
@@ -36,33 +37,39 @@ impl Stored {
             let digits = item.get(name).and_then(|value| value.as_n().ok());
             digits.and_then(|digits| digits.parse::<u64>().ok()).ok_or_else(|| listing.damaged(name))
         };
-        let attempt =
-            |name| number(name).and_then(|attempt| u32::try_from(attempt).map_err(|_| listing.damaged(name)));
+        let small =
+            |name| number(name).and_then(|number| u32::try_from(number).map_err(|_| listing.damaged(name)));
         let flag = |name| {
             item.get(name)
                 .and_then(|value| value.as_bool().ok())
                 .copied()
                 .ok_or_else(|| listing.damaged(name))
         };
+        let cursor = Cursor {
+            attempt: small("attempt")?,
+            restarts: small("restarts")?,
+            pages: number("pages")?,
+            token: listing.text_if_any("token")?.map(str::to_owned),
+            ended: flag("ended")?,
+            held: flag("held")?,
+        };
+        let attempts =
+            serde_json::from_str(listing.text("attempts")?).map_err(|_| listing.damaged("attempts"))?;
         Ok(Self {
             listing: serde_json::from_str(listing.text("listing")?)
                 .map_err(|_| listing.damaged("listing"))?,
             position: number("position")?,
-            cursor: Cursor {
-                attempt: attempt("attempt")?,
-                pages: number("pages")?,
-                token: listing.text_if_any("token")?.map(str::to_owned),
-                ended: flag("ended")?,
-            },
+            reading: Reading { cursor, attempts },
             sent: flag("sent")?,
-            counted: (attempt("counted_attempt")?, number("counted")?),
+            counted: (small("counted_restarts")?, number("counted")?),
         })
     }
 
     /// How many pages of the cursor's are known to be written, from the first on.
     fn known(&self) -> u64 {
-        let (attempt, pages) = self.counted;
-        if attempt == self.cursor.attempt { pages.min(self.cursor.pages) } else { 0 }
+        let (restarts, pages) = self.counted;
+        let cursor = &self.reading.cursor;
+        if restarts == cursor.restarts { pages.min(cursor.pages) } else { 0 }
     }
 }
 
@@ -103,10 +110,13 @@ impl DynamoStore {
             ("listing", text(&json)),
             ("position", number(position)),
             ("attempt", number(0)),
+            ("restarts", number(0)),
             ("pages", number(0)),
             ("ended", AttributeValue::Bool(false)),
+            ("held", AttributeValue::Bool(false)),
+            ("attempts", attempts(&Attempts::default())?),
             ("sent", AttributeValue::Bool(false)),
-            ("counted_attempt", number(0)),
+            ("counted_restarts", number(0)),
             ("counted", number(0)),
             ("expires_at", self.expiry()),
         ];
@@ -134,31 +144,36 @@ impl DynamoStore {
         listing: &Listing,
     ) -> Result<Option<ListingProgress>> {
         let space = self.space(run).await?;
-        match self.run.get(space.listing(listing)).await? {
+        match self.stored(&space, listing).await? {
             None => Ok(None),
-            Some(item) => Ok(Some(self.progress(&space, Stored::read(&item)?).await?)),
+            Some(stored) => Ok(Some(self.progress(&space, stored).await?)),
         }
+    }
+
+    async fn stored(&self, space: &Space, listing: &Listing) -> Result<Option<Stored>> {
+        self.run.get(space.listing(listing)).await?.as_ref().map(Stored::read).transpose()
     }
 
     async fn progress(&self, space: &Space, stored: Stored) -> Result<ListingProgress> {
         let written = self.written(space, &stored).await?;
-        let Stored { listing, cursor, sent, .. } = stored;
-        Ok(ListingProgress { listing, cursor, written, sent })
+        let Stored { listing, reading, sent, .. } = stored;
+        Ok(ListingProgress { listing, cursor: reading.cursor, written, sent })
     }
 
     /// How many of the cursor's pages are written. Those found without a gap are not looked for
     /// again.
     async fn written(&self, space: &Space, stored: &Stored) -> Result<u64> {
-        let Stored { listing, cursor, .. } = stored;
-        let known = stored.known();
-        if known == cursor.pages {
-            return Ok(known);
+        let Stored { listing, reading, .. } = stored;
+        let (known, cursor) = (stored.known(), &reading.cursor);
+        let mut found = Vec::new();
+        for (attempt, pages) in reading.parts(known) {
+            let range = space::pages(listing, attempt, pages.start, pages.end - 1);
+            let query = Query::of(space.pk(&home_of(listing)), range).only("#sk");
+            found.extend(self.run.query(&query, usize::MAX).await?);
         }
-        let range = space::pages(listing, cursor.attempt, known, cursor.pages - 1);
-        let query = Query::of(space.pk(&home_of(listing)), range).only("#sk");
-        let found = self.run.query(&query, usize::MAX).await?;
         let is_page = |item: &Item, number| {
-            item.get("sk") == Some(&AttributeValue::S(page_sk(listing, cursor.attempt, number)))
+            let sk = page_sk(listing, reading.attempts.of(number), number);
+            item.get("sk") == Some(&AttributeValue::S(sk))
         };
         let in_a_row = found.iter().zip(known..).take_while(|(item, number)| is_page(item, *number)).count();
         let all = known + in_a_row as u64 == cursor.pages;
@@ -170,11 +185,11 @@ impl DynamoStore {
 
     /// Only forward, whoever else counts at the same time.
     async fn note_counted(&self, space: &Space, stored: &Stored, counted: u64) -> Result<()> {
-        let update = Expression::new("SET #counted_attempt = :attempt, #counted = :counted")
-            .with(":attempt", number(stored.cursor.attempt.into()))
+        let update = Expression::new("SET #counted_restarts = :restarts, #counted = :counted")
+            .with(":restarts", number(stored.reading.cursor.restarts.into()))
             .with(":counted", number(counted));
         let condition = Expression::new(
-            "#counted_attempt < :attempt OR (#counted_attempt = :attempt AND #counted < :counted)",
+            "#counted_restarts < :restarts OR (#counted_restarts = :restarts AND #counted < :counted)",
         );
         self.run.update(space.listing(&stored.listing), update, Some(condition)).await?;
         Ok(())
@@ -192,31 +207,76 @@ impl DynamoStore {
         Ok(())
     }
 
-    pub(super) async fn move_cursor(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<()> {
+    /// Has somebody take a listing, as `take` says, whoever else does at the same time.
+    pub(super) async fn take_listing(
+        &self,
+        run: &RunId,
+        listing: &Listing,
+        take: fn(Reading) -> Reading,
+    ) -> Result<Option<Cursor>> {
         let space = self.space(run).await?;
-        let update = Expression::new(match cursor.token {
-            Some(_) => "SET #attempt = :attempt, #pages = :pages, #ended = :ended, #token = :token",
-            None => "SET #attempt = :attempt, #pages = :pages, #ended = :ended REMOVE #token",
-        });
-        let update = update
-            .with(":attempt", number(cursor.attempt.into()))
-            .with(":pages", number(cursor.pages))
-            .with(":ended", AttributeValue::Bool(cursor.ended));
-        let update = match &cursor.token {
-            Some(token) => update.with_text(":token", token),
-            None => update,
-        };
+        loop {
+            let Some(stored) = self.stored(&space, listing).await? else { return Ok(None) };
+            let was = stored.reading.cursor.clone();
+            if was.ended {
+                return Ok(Some(was));
+            }
+            let Reading { cursor, attempts: of } = take(stored.reading);
+            // A cursor that moved meanwhile is to be read again.
+            let condition = Expression::new("#attempt = :was AND #pages = :at AND #held = :was_held")
+                .with(":was", number(was.attempt.into()))
+                .with(":at", number(was.pages))
+                .with(":was_held", AttributeValue::Bool(was.held));
+            let update =
+                moved(&cursor, ", #attempt = :attempt, #restarts = :restarts, #attempts = :attempts")
+                    .with(":attempt", number(cursor.attempt.into()))
+                    .with(":restarts", number(cursor.restarts.into()))
+                    .with(":attempts", attempts(&of)?);
+            if self.run.update(space.listing(listing), update, Some(condition)).await?.is_some() {
+                return Ok(Some(cursor));
+            }
+        }
+    }
+
+    pub(super) async fn is_of_reading(&self, run: &RunId, page: &PageId) -> Result<bool> {
+        let space = self.space(run).await?;
+        let stored = self.stored(&space, &page.listing).await?;
+        Ok(stored.is_some_and(|stored| stored.reading.has(page)))
+    }
+
+    pub(super) async fn move_cursor(&self, run: &RunId, listing: &Listing, cursor: &Cursor) -> Result<bool> {
+        let space = self.space(run).await?;
         // With as many pages a cursor may still move on: to a token after an empty page, or to
         // the end. From the end it may not.
-        let condition = if cursor.ended {
-            Expression::new("#attempt < :attempt OR (#attempt = :attempt AND #pages <= :pages)")
+        let condition = Expression::new(if cursor.ended {
+            "#attempt = :attempt AND #pages <= :pages"
         } else {
-            Expression::new(
-                "#attempt < :attempt OR (#attempt = :attempt
-                 AND (#pages < :pages OR (#pages = :pages AND #ended = :ended)))",
-            )
-        };
-        self.run.update(space.listing(listing), update, Some(condition)).await?;
-        Ok(())
+            "#attempt = :attempt AND #pages <= :pages AND #ended = :ended"
+        });
+        let condition = condition.with(":attempt", number(cursor.attempt.into()));
+        let update = moved(cursor, "");
+        if self.run.update(space.listing(listing), update, Some(condition)).await?.is_some() {
+            return Ok(true);
+        }
+        let stored = self.stored(&space, listing).await?;
+        Ok(stored.is_some_and(|stored| stored.reading.cursor.attempt == cursor.attempt))
     }
+}
+
+/// Sets where a cursor is, and `more`.
+fn moved(cursor: &Cursor, more: &str) -> Expression {
+    let set = format!("SET #pages = :pages, #ended = :ended, #held = :held{more}");
+    let update = match &cursor.token {
+        Some(token) => Expression::new(format!("{set}, #token = :token")).with_text(":token", token),
+        None => Expression::new(format!("{set} REMOVE #token")),
+    };
+    update
+        .with(":pages", number(cursor.pages))
+        .with(":ended", AttributeValue::Bool(cursor.ended))
+        .with(":held", AttributeValue::Bool(cursor.held))
+}
+
+fn attempts(attempts: &Attempts) -> Result<AttributeValue> {
+    let json = serde_json::to_string(attempts).map_err(|error| Error::not_written(&error))?;
+    Ok(text(&json))
 }

@@ -80,8 +80,9 @@ fn stored(pages: u64, counted: (u32, u64)) -> Value {
         "pk": { "S": "…#LISTINGS" }, "sk": { "S": "Sa" },
         "listing": { "S": r#"{"users_by_sub":"a"}"# }, "position": { "N": "0" },
         "attempt": { "N": "1" }, "pages": { "N": pages.to_string() }, "token": { "S": "secret" },
-        "ended": { "BOOL": false }, "sent": { "BOOL": true },
-        "counted_attempt": { "N": counted.0.to_string() }, "counted": { "N": counted.1.to_string() },
+        "ended": { "BOOL": false }, "sent": { "BOOL": true }, "held": { "BOOL": true },
+        "restarts": { "N": "1" }, "attempts": { "S": "[[1,0]]" },
+        "counted_restarts": { "N": counted.0.to_string() }, "counted": { "N": counted.1.to_string() },
     })
 }
 
@@ -139,7 +140,7 @@ async fn whoever_counted_further_is_left_alone() {
         .answers(&json!({ "Item": stored(20, (0, 29)) }))
         .answers(&found(0..20, false))
         .refuses("ConditionalCheckFailedException");
-    assert_eq!(written(&wire).await, 20, "what was counted of another attempt does not count");
+    assert_eq!(written(&wire).await, 20, "what was counted before it was begun anew does not count");
 }
 
 #[tokio::test]
@@ -177,7 +178,7 @@ async fn what_cannot_be_read_is_named_without_its_value() {
     listing["pages"] = json!({ "S": "secret" });
     let items = [
         (listing, "attribute pages of a stored listing"),
-        (json!({ "listing": { "S": "secret" } }), "attribute listing of a stored listing"),
+        (json!({ "listing": { "S": "secret" } }), "attribute attempt of a stored listing"),
     ];
     for (item, says) in items {
         let wire = Wire::default().answers(&json!({})).answers(&json!({ "Item": item }));
