@@ -9,7 +9,8 @@ use cognito_profiles::Result;
 use cognito_profiles::model::{Group, Kind, Partition, PoolId, User};
 use cognito_profiles::ports::{
     Backup, CallError, Cursor, DeadLetter, Directory, Head, Import, Ledger, Listing, ListingProgress,
-    Mapping, NewUser, Observation, Outcome, Page, PageId, PoolDescription, UserFilter, Version,
+    Mapping, NewUser, Observation, Outcome, Page, PageId, PoolDescription, RawAnswer, SettingsCall,
+    UserFilter, Version,
 };
 use cognito_profiles::run::{Run, RunId};
 use cognito_profiles::time::Timestamp;
@@ -115,6 +116,7 @@ mortal! { Directory {
     set_password(username: &str, password: &str) -> Result<(), CallError>;
     add_to_group(username: &str, group: &str) -> Result<(), CallError>;
     disable_user(username: &str) -> Result<(), CallError>;
+    read_settings(call: &SettingsCall) -> Result<RawAnswer, CallError>;
 }
     fn pool(&self) -> &PoolId {
         self.inner.pool()

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cognito_profiles::model::{Group, MfaOption, PoolId, User};
 use cognito_profiles::ports::{
-    CallError, Clock, Directory, Fault, NewUser, Operation, Page, PoolDescription, UserFilter,
+    CallError, Clock, Directory, Fault, NewUser, Operation, Page, PoolDescription, RawAnswer, SettingsCall,
+    UserFilter,
 };
 use cognito_profiles::time::Timestamp;
 use cognito_sim::{Cognito, Reply};
@@ -193,5 +194,22 @@ impl Directory for SimDirectory {
 
     async fn disable_user(&self, username: &str) -> Result<(), CallError> {
         self.call(Operation::AdminDisableUser, json!({"Username": username})).await.map(drop)
+    }
+
+    async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError> {
+        let body = match call {
+            SettingsCall::Clients(token) | SettingsCall::IdentityProviders(token) => {
+                json!({"MaxResults": 60, "NextToken": token})
+            }
+            SettingsCall::ResourceServers(token) => json!({"MaxResults": 50, "NextToken": token}),
+            SettingsCall::Client(id) => json!({"ClientId": id}),
+            SettingsCall::IdentityProvider(name) => json!({"ProviderName": name}),
+            SettingsCall::Domain(name) => json!({"Domain": name}),
+            SettingsCall::UiCustomization(id) | SettingsCall::RiskConfiguration(id) => {
+                json!({"ClientId": id})
+            }
+            SettingsCall::LogDelivery => json!({}),
+        };
+        self.call(call.operation(), without_nulls(body)).await.map(RawAnswer::new)
     }
 }

@@ -9,7 +9,8 @@ use super::{Category, Pacer};
 use crate::Error;
 use crate::model::{Group, PoolId, User};
 use crate::ports::{
-    CallError, Clock, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter,
+    CallError, Clock, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, RawAnswer,
+    SettingsCall, UserFilter,
 };
 
 /// A call that keeps failing is given up after so many tries: about two minutes. A throttled
@@ -166,6 +167,10 @@ impl Paced {
 
     pub async fn disable_user(&self, username: &str) -> Result<(), CallError> {
         self.call(Operation::AdminDisableUser, || self.inner.disable_user(username)).await
+    }
+
+    pub async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError> {
+        self.call(call.operation(), || self.inner.read_settings(call)).await
     }
 
     /// Asks Cognito for the rate of each of these categories that can differ from the default

@@ -20,8 +20,21 @@ struct Lane {
     answered: tokio::sync::Notify,
 }
 
-const LIMITED_PER_POOL: [Operation; 4] =
-    [Operation::GetUserPoolMfaConfig, Operation::ListGroups, Operation::GetGroup, Operation::CreateGroup];
+const LIMITED_PER_POOL: [Operation; 13] = [
+    Operation::GetUserPoolMfaConfig,
+    Operation::ListGroups,
+    Operation::GetGroup,
+    Operation::CreateGroup,
+    Operation::ListUserPoolClients,
+    Operation::DescribeUserPoolClient,
+    Operation::ListIdentityProviders,
+    Operation::DescribeIdentityProvider,
+    Operation::ListResourceServers,
+    Operation::DescribeUserPoolDomain,
+    Operation::GetUICustomization,
+    Operation::DescribeRiskConfiguration,
+    Operation::GetLogDeliveryConfiguration,
+];
 
 impl Pacer {
     /// Paces at `rates`.

@@ -20,6 +20,7 @@ pub enum Category {
     UserPoolRead,
     UserPoolResourceRead,
     UserPoolResourceUpdate,
+    UserPoolClientRead,
     LimitManagement,
 }
 
@@ -29,7 +30,7 @@ const PER_POOL_RPS: f64 = 5.0;
 
 impl Category {
     /// Every category this tool uses.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UserList,
         Self::UserCreation,
         Self::UserUpdate,
@@ -37,6 +38,7 @@ impl Category {
         Self::UserPoolRead,
         Self::UserPoolResourceRead,
         Self::UserPoolResourceUpdate,
+        Self::UserPoolClientRead,
         Self::LimitManagement,
     ];
 
@@ -50,6 +52,7 @@ impl Category {
             Self::UserPoolRead => "UserPoolRead",
             Self::UserPoolResourceRead => "UserPoolResourceRead",
             Self::UserPoolResourceUpdate => "UserPoolResourceUpdate",
+            Self::UserPoolClientRead => "UserPoolClientRead",
             Self::LimitManagement => "LimitManagement",
         }
     }
@@ -60,7 +63,7 @@ impl Category {
             Self::UserList | Self::UserAccountRecovery => 30.0,
             Self::UserCreation => 50.0,
             Self::UserUpdate => 25.0,
-            Self::UserPoolRead | Self::UserPoolResourceUpdate => 15.0,
+            Self::UserPoolRead | Self::UserPoolResourceUpdate | Self::UserPoolClientRead => 15.0,
             Self::UserPoolResourceRead => 20.0,
             Self::LimitManagement => 1.0,
         }
@@ -73,7 +76,7 @@ impl Category {
 
     /// Whether each operation of it is also limited per pool.
     const fn is_limited_per_pool(self) -> bool {
-        matches!(self, Self::UserPoolResourceRead | Self::UserPoolResourceUpdate)
+        matches!(self, Self::UserPoolResourceRead | Self::UserPoolResourceUpdate | Self::UserPoolClientRead)
     }
 }
 
@@ -105,7 +108,18 @@ impl Operation {
             Self::AdminAddUserToGroup | Self::AdminDisableUser => Category::UserUpdate,
             Self::AdminSetUserPassword => Category::UserAccountRecovery,
             Self::DescribeUserPool => Category::UserPoolRead,
-            Self::GetUserPoolMfaConfig | Self::ListGroups | Self::GetGroup => Category::UserPoolResourceRead,
+            // The quotas' page does not name every one of these; all read resources of a pool.
+            Self::GetUserPoolMfaConfig
+            | Self::ListGroups
+            | Self::GetGroup
+            | Self::ListIdentityProviders
+            | Self::DescribeIdentityProvider
+            | Self::ListResourceServers
+            | Self::DescribeUserPoolDomain
+            | Self::GetUICustomization
+            | Self::DescribeRiskConfiguration
+            | Self::GetLogDeliveryConfiguration => Category::UserPoolResourceRead,
+            Self::ListUserPoolClients | Self::DescribeUserPoolClient => Category::UserPoolClientRead,
             Self::CreateGroup => Category::UserPoolResourceUpdate,
             Self::GetProvisionedLimit => Category::LimitManagement,
         }
@@ -199,6 +213,8 @@ mod tests {
         assert!((rates.of(Category::UserCreation) - 50.0).abs() < f64::EPSILON);
         assert!((rates.of(Category::UserUpdate) - 12.5).abs() < f64::EPSILON);
         assert_eq!(rates.of_operation(Operation::ListGroups), Some(2.5));
+        assert_eq!(rates.of_operation(Operation::DescribeUserPoolClient), Some(2.5));
+        assert!((rates.of(Category::UserPoolClientRead) - 7.5).abs() < f64::EPSILON);
         assert_eq!(rates.of_operation(Operation::ListUsers), None);
     }
 

@@ -14,7 +14,8 @@ pub use backup::{
 };
 pub use clock::Clock;
 pub use directory::{
-    CallError, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter,
+    CallError, Directory, Fault, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, RawAnswer,
+    SettingsCall, UserFilter,
 };
 pub use ledger::{Cursor, DeadLetter, Ledger, Listing, ListingProgress, PageId};
 pub use lock::{Lease, Lock};

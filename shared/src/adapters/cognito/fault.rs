@@ -127,8 +127,19 @@ impl<'a> Sent<'a> {
             | Operation::CreateGroup
             | Operation::AdminCreateUser
             | Operation::AdminSetUserPassword
-            | Operation::AdminDisableUser => false,
-            Operation::GetProvisionedLimit => true,
+            | Operation::AdminDisableUser
+            | Operation::ListUserPoolClients
+            | Operation::ListIdentityProviders
+            | Operation::ListResourceServers => false,
+            // Of these the message is no guide ("User pool client … does not exist."), and that
+            // the pool is gone, the next call finds.
+            Operation::GetProvisionedLimit
+            | Operation::DescribeUserPoolClient
+            | Operation::DescribeIdentityProvider
+            | Operation::DescribeUserPoolDomain
+            | Operation::GetUICustomization
+            | Operation::DescribeRiskConfiguration
+            | Operation::GetLogDeliveryConfiguration => true,
             Operation::GetGroup | Operation::ListUsersInGroup | Operation::AdminAddUserToGroup => {
                 !message::is_about_the_pool(message)
             }

@@ -5,6 +5,7 @@ mod connect;
 mod convert;
 mod fault;
 mod message;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,10 @@ use serde_json::Value;
 pub use connect::ConnectOptions;
 
 use crate::model::{Group, PoolId, User};
-use crate::ports::{CallError, Directory, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, UserFilter};
+use crate::ports::{
+    CallError, Directory, NewUser, Operation, PAGE_SIZE, Page, PoolDescription, RawAnswer, SettingsCall,
+    UserFilter,
+};
 use capture::Capture;
 use fault::Sent;
 
@@ -169,5 +173,9 @@ impl Directory for CognitoDirectory {
         let call = self.client.admin_disable_user().user_pool_id(self.id()).username(username);
         call.send().await.map_err(|error| sent.error(&error))?;
         Ok(())
+    }
+
+    async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError> {
+        self.settings(call).await
     }
 }
