@@ -1,8 +1,9 @@
 //! A pool's settings: kept whole, exactly as Cognito answers, but for secrets; read where a restore
-//! needs them.
+//! needs them; and made into what creates an equal pool.
 
 mod gather;
 mod pool;
+mod rebuild;
 mod secrets;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ pub use pool::{
     NumberConstraints, PasswordPolicy, Policies, PoolSettings, SchemaAttribute, StringConstraints,
     UsernameConfiguration,
 };
+pub use rebuild::{ByHand, Filled, Rebuild, Request, Source};
 pub use secrets::{Identity, Recipient, Secrets};
 
 use crate::model::Kind;
