@@ -99,10 +99,15 @@ pub struct NotSaved {
 }
 
 impl NotSaved {
+    /// Whether it lacks a permission.
+    pub fn is_denied(&self) -> bool {
+        self.code.starts_with("AccessDenied")
+    }
+
     /// What is the matter and what to do, as a sentence without its full stop.
     pub fn advice(&self) -> String {
         let Self { part, operation, code } = self;
-        if !code.starts_with("AccessDenied") {
+        if !self.is_denied() {
             return format!("{part} of the pool's settings could not be saved: {operation} answered {code}");
         }
         // What a request for a domain may see, IAM cannot narrow to a pool (Service Authorization

@@ -106,6 +106,12 @@ impl Exporter {
         Self::over(queue, directory, backup, ledger, clock, progress)
     }
 
+    /// The same, saving so much of the settings.
+    #[must_use]
+    pub fn saving(self, settings: SettingsSaved) -> Self {
+        Self { settings, ..self }
+    }
+
     /// Exports the pool, or goes on with an export that was interrupted. The run returned is
     /// `Complete` or `Held`.
     pub async fn export(&self, guard: &ShrinkGuard) -> Result<Run> {
