@@ -18,7 +18,9 @@ mod lines;
 mod output;
 mod runs;
 mod seal;
+mod settings;
 mod show;
+mod sink;
 mod table;
 mod text;
 mod verify;
@@ -61,6 +63,7 @@ async fn command(context: &Context, command: Command) -> Result<Ending, Failure>
         Command::Import(args) => import::run(context, args).await,
         Command::Runs => runs::run(context).await,
         Command::Show(args) => show::run(context, args).await,
+        Command::Settings(args) => settings::run(context, args).await,
         Command::Diff(args) => diff::run(context, args).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Dump(args) => dump::run(context, args).await,

@@ -12,7 +12,7 @@ use crate::exit::{Ending, Failure, Said};
 use crate::text;
 
 /// Commands that change nothing: when whoever reads them has had enough, all is well.
-const READERS: [&str; 6] = ["runs", "show", "diff", "verify", "dump", "completions"];
+const READERS: [&str; 7] = ["runs", "show", "settings", "diff", "verify", "dump", "completions"];
 
 /// Where a command writes to.
 pub struct Output {

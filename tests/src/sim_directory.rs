@@ -31,7 +31,10 @@ impl SimDirectory {
     }
 
     async fn call(&self, operation: Operation, mut body: Value) -> Result<Value, CallError> {
-        body["UserPoolId"] = json!(self.pool.as_str());
+        // The one request that names no pool.
+        if operation != Operation::DescribeUserPoolDomain {
+            body["UserPoolId"] = json!(self.pool.as_str());
+        }
         let outcome = self.cognito.call(operation.as_str(), body.to_string().as_bytes(), self.now());
         self.clock.sleep(std::time::Duration::from_millis(outcome.latency)).await;
         outcome.json().map_err(|reply| CallError { operation, fault: fault(reply) })
@@ -47,6 +50,7 @@ fn fault(reply: Reply) -> Fault {
     match error.code.as_ref() {
         "TooManyRequestsException" => Fault::Throttled,
         "InternalErrorException" => Fault::Transient("HTTP 500".to_owned()),
+        "ResourceNotFoundException" if error.message.starts_with("User pool client") => Fault::NotFound,
         "ResourceNotFoundException" if error.message.contains("pool") => Fault::NoSuchPool,
         "ResourceNotFoundException" | "UserNotFoundException" => Fault::NotFound,
         "UsernameExistsException" | "GroupExistsException" => Fault::Exists,

@@ -2,8 +2,8 @@
 
 use crate::world::{World, settings};
 
-const COMMANDS: [&str; 9] =
-    ["export", "import", "runs", "show", "diff", "verify", "dump", "demo", "completions"];
+const COMMANDS: [&str; 10] =
+    ["export", "import", "runs", "show", "settings", "diff", "verify", "dump", "demo", "completions"];
 
 #[test]
 fn help_of_every_command() {

@@ -5,5 +5,6 @@ mod damage;
 mod errors;
 mod interrupted;
 mod journey;
+mod settings;
 mod table;
 mod world;

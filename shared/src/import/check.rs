@@ -10,7 +10,7 @@ use super::users::keeps_temporary_password;
 use super::{Importer, Scratch};
 use crate::Result;
 use crate::compare::{Difference, What};
-use crate::export::{Exporter, ShrinkGuard};
+use crate::export::{Exporter, SettingsSaved, ShrinkGuard};
 use crate::model::{Group, Kind, Partition, Record, User};
 use crate::pacing::Paced;
 use crate::ports::{Backup, Clock, Import, Mapping, MappingState, UserFilter, Version};
@@ -45,7 +45,9 @@ impl Importer {
 
     async fn check_once(&self, import: &Import, old: &Snapshot, fit: &Fit) -> Result<Vec<Difference>> {
         let progress = self.progress.clone();
-        let new = list_into(&self.scratch, self.directory.clone(), self.clock.clone(), progress).await?;
+        let (directory, clock) = (self.directory.clone(), self.clock.clone());
+        let settings = SettingsSaved::PoolOnly;
+        let new = list_into(&self.scratch, directory, clock, progress, settings).await?;
         self.progress.begin(Stage::Compare, None);
         let check = Check {
             import,
@@ -68,9 +70,11 @@ pub async fn list_into(
     directory: Arc<Paced>,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Progress>,
+    settings: SettingsSaved,
 ) -> Result<Snapshot> {
     let Scratch { backup, ledger } = scratch.clone();
     let exporter = Exporter::in_process(directory, backup.clone(), ledger, clock, progress);
+    let exporter = exporter.saving(settings);
     let run = exporter.export(&ShrinkGuard { allow: true, ..ShrinkGuard::default() }).await?;
     Snapshot::of(backup, run)
 }

@@ -155,8 +155,8 @@ impl List {
             }
         }
         provider.insert("ProviderDetails".to_owned(), Value::Object(details));
-        self.add("CreateIdentityProvider", &provider, shape::IDENTITY_PROVIDER, "IdentityProviders").ask =
-            ask;
+        self.add("CreateIdentityProvider", &provider, shape::CREATE_IDENTITY_PROVIDER, "IdentityProviders")
+            .ask = ask;
     }
 
     fn client(&mut self, client: &Object, secrets: Option<&Secrets>) {

@@ -179,6 +179,7 @@ const SMS_TEMPLATE: Shape = Object(&[("ExternalId", Any), ("SnsCallerArn", Any),
 
 /// `CreateUserPool`.
 pub(super) const CREATE_USER_POOL: Members = pool![
+    ("AcrConfiguration", Any),
     ("IssuerConfiguration", Object(&[("Type", Any)])),
     ("KeyConfiguration", Object(&[("KeyType", Any), ("KmsKeyArn", Any)])),
     ("LambdaConfig", triggers![("InboundFederation", LAMBDA)]),
@@ -255,14 +256,24 @@ pub(super) const USER_POOL_CLIENT: Members = client![];
 /// `CreateUserPoolClient`.
 pub(super) const CREATE_USER_POOL_CLIENT: Members = client![("ClientSecret", Any)];
 
-/// `CreateIdentityProvider` and `AWS::Cognito::UserPoolIdentityProvider`.
-pub(super) const IDENTITY_PROVIDER: Members = &[
-    ("AttributeMapping", Any),
-    ("IdpIdentifiers", Any),
-    ("ProviderDetails", Any),
-    ("ProviderName", Any),
-    ("ProviderType", Any),
-];
+macro_rules! provider {
+    ($($more:expr),* $(,)?) => {
+        &[
+            ("AttributeMapping", Any),
+            ("IdpIdentifiers", Any),
+            ("ProviderDetails", Any),
+            ("ProviderName", Any),
+            ("ProviderType", Any),
+            $($more),*
+        ]
+    };
+}
+
+/// `AWS::Cognito::UserPoolIdentityProvider`.
+pub(super) const IDENTITY_PROVIDER: Members = provider![];
+
+/// `CreateIdentityProvider`.
+pub(super) const CREATE_IDENTITY_PROVIDER: Members = provider![("AcrMapping", Any)];
 
 /// `CreateResourceServer` and `AWS::Cognito::UserPoolResourceServer`.
 pub(super) const RESOURCE_SERVER: Members = &[

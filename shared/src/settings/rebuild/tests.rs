@@ -244,6 +244,21 @@ fn a_pool_without_extras_is_small() {
     assert!(template(&settings).get("Parameters").is_none());
 }
 
+/// Newer than the model that tests/static judges by; the SDK here has them.
+#[test]
+fn levels_of_authentication_are_for_the_api_alone() {
+    let settings = changed(|document| {
+        document["UserPool"]["AcrConfiguration"] = json!({"Levels": ["Level1"]});
+        document["IdentityProviders"][1]["AcrMapping"] = json!({"Level1": "urn:one"});
+    });
+    let (requests, hands) = rebuild(&settings, None).requests().unwrap();
+    assert_eq!(requests[0].input["AcrConfiguration"]["Levels"][0], "Level1");
+    assert!(requests.iter().any(|made| made.input["AcrMapping"]["Level1"] == "urn:one"));
+    assert!(!hands.iter().any(|hand| hand.subject.contains("Acr")));
+    let left_out = by_hand(&settings).into_iter().filter(|hand| hand.subject.contains("Acr"));
+    assert_eq!(left_out.count(), 2);
+}
+
 #[test]
 fn damage_is_an_error() {
     let not_a_list = changed(|document| document["UserPoolClients"] = json!({"a": 1}));

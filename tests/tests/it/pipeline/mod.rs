@@ -4,6 +4,7 @@ mod crash;
 mod export;
 pub(crate) mod import;
 mod rates;
+mod settings;
 
 use cognito_profiles_tests::world::World;
 use cognito_sim::{Config, ListingBehaviour, Population};
