@@ -83,6 +83,7 @@ pub enum Command {
     /// List the runs in the backup, newest last
     Runs,
     Show(ShowArgs),
+    Settings(SettingsArgs),
     Diff(DiffArgs),
     Verify(VerifyArgs),
     Dump(DumpArgs),
@@ -100,6 +101,7 @@ impl Command {
             Self::Map(_) => "map",
             Self::Runs => "runs",
             Self::Show(_) => "show",
+            Self::Settings(_) => "settings",
             Self::Diff(_) => "diff",
             Self::Verify(_) => "verify",
             Self::Dump(_) => "dump",
@@ -135,7 +137,8 @@ pub struct RateArgs {
 #[command(after_long_help = "Examples:
   cognito-profiles export --user-pool-id eu-west-1_AbCdEf123
   cognito-profiles export --user-pool-id eu-west-1_AbCdEf123 --quota-share 0.5 --json
-  cognito-profiles export --user-pool-id eu-west-1_AbCdEf123 --rate UserList=10")]
+  cognito-profiles export --user-pool-id eu-west-1_AbCdEf123 --rate UserList=10
+  cognito-profiles export --user-pool-id eu-west-1_AbCdEf123 --secrets-recipient age1…")]
 pub struct ExportArgs {
     /// The pool to save
     #[arg(long, value_name = "ID", value_parser = pool)]
@@ -150,6 +153,13 @@ pub struct ExportArgs {
     /// Let any number of records be gone
     #[arg(long)]
     pub allow_shrink: bool,
+    /// Also save the secrets of app clients and identity providers, sealed for this public key of age
+    ///
+    /// `age-keygen` makes a key. Only who has its secret part can open them (see the command
+    /// `settings`): keep that away from the backup. Without a recipient no secret is saved.
+    // No parser of its own: what is refused would be repeated, and might be the secret key.
+    #[arg(long, value_name = "age1…")]
+    pub secrets_recipient: Option<String>,
 }
 
 /// Restore a run into a new, empty pool
@@ -309,6 +319,44 @@ pub enum What {
     Groups,
     Memberships,
     Settings,
+}
+
+/// Write what makes an equal, empty pool from the settings a run saved
+///
+/// A template for CloudFormation, or the requests for the AWS CLI in order. What has to be adapted by
+/// hand is listed: domains, certificates, functions, secrets, what refers to the pool.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  cognito-profiles settings --format cloudformation --out pool.template.json
+  cognito-profiles settings --format json --as-of 2026-11-22 --out requests.json
+  cognito-profiles settings --format json --identity key.txt --with-secrets --out requests.json")]
+pub struct SettingsArgs {
+    /// What to write
+    #[arg(long)]
+    pub format: SettingsFormat,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The file to write, readable by its owner alone; else standard output
+    ///
+    /// A file that is there is replaced once the new one is whole.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Open the sealed secrets with the secret key in this file, made by age-keygen
+    ///
+    /// Says whether they can be opened. They are written only with --with-secrets.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Write the secrets where they are needed; into a file only
+    #[arg(long, requires = "identity", requires = "out")]
+    pub with_secrets: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SettingsFormat {
+    /// A template, in JSON
+    Cloudformation,
+    /// The requests, for aws cognito-idp … --cli-input-json
+    Json,
 }
 
 /// Tell what changed between two runs

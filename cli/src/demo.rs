@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::compare::What;
-use cognito_profiles::export::ShrinkGuard;
+use cognito_profiles::export::{SettingsSaved, ShrinkGuard};
 use cognito_profiles::import::Report;
 use cognito_profiles::model::Kind;
 use cognito_profiles::ports::ImportOptions;
@@ -240,7 +240,9 @@ impl<'a> Demo<'a> {
 
     async fn export(&self) -> Result<Run, Failure> {
         let connection = self.account.connect()?;
-        let run = export::export(self.context, &connection, &ShrinkGuard::default()).await?;
+        let settings = SettingsSaved::All { recipient: None };
+        let guard = ShrinkGuard::default();
+        let run = export::export(self.context, &connection, &guard, settings).await?.run;
         export::tell(&self.context.output, &run, &connection)?;
         Ok(run)
     }

@@ -1,22 +1,20 @@
 //! `dump`: everything a run holds, as JSON or CSV.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use cognito_profiles::model::{Record, User};
 use cognito_profiles::read::{Snapshot, Walk};
 use cognito_profiles::run::Totals;
 use serde_json::json;
-use tempfile::NamedTempFile;
 
 use crate::args::{DumpArgs, Format};
-use crate::backup_url::BackupUrl;
 use crate::context::{Context, INTERRUPTED};
 use crate::exit::{Ending, Failure, Status};
 use crate::lines::Line;
 use crate::output::{Output, json_line};
+use crate::sink::Sink;
 use crate::text;
 
 pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
@@ -124,93 +122,24 @@ async fn csv(snapshot: &Snapshot, sink: &mut Sink<'_>) -> Result<Totals, Failure
     sink.csv_row(&header)?;
     let mut totals = Totals::default();
     each(snapshot.users(), &mut totals, |record| match record {
-        Record::User(user) => sink.user(user, &names),
+        Record::User(user) => csv_user(sink, user, &names),
         _ => Ok(()),
     })
     .await?;
     Ok(totals)
 }
 
-/// Where a dump goes.
-pub enum Sink<'a> {
-    Stdout(&'a Output),
-    /// Written beside the file it becomes once it is whole; it vanishes if that never happens.
-    File {
-        path: PathBuf,
-        unfinished: BufWriter<NamedTempFile>,
-    },
-}
-
-impl<'a> Sink<'a> {
-    pub fn open(output: &'a Output, path: Option<&Path>, backup: &BackupUrl) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self::Stdout(output)) };
-        if matches!(backup, BackupUrl::File(backup) if is_part_of(path, backup)) {
-            return Err(Failure::usage("--out names the backup itself: name another file"));
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        // Readable by its owner alone, as all that this crate makes.
-        let unfinished = NamedTempFile::new_in(folder).map_err(|source| cannot_write(path, source))?;
-        Ok(Self::File { path: path.to_owned(), unfinished: BufWriter::new(unfinished) })
-    }
-
-    pub fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-        match self {
-            Self::Stdout(output) => output.with(write),
-            Self::File { path, unfinished } => write(unfinished).map_err(|source| cannot_write(path, source)),
-        }
-    }
-
-    fn csv_row(&mut self, cells: &[&str]) -> Result<(), Failure> {
-        self.write(|out| {
-            let mut row = csv::Writer::from_writer(out);
-            row.write_record(cells)?;
-            row.flush()
-        })
-    }
-
-    fn user(&mut self, user: &User, names: &BTreeSet<String>) -> Result<(), Failure> {
-        let time = |at: Option<cognito_profiles::time::Timestamp>| at.map(|at| at.to_string());
-        let (created, modified) = (time(user.created_at), time(user.modified_at));
-        let mut cells = vec![
-            user.sub.as_str(),
-            user.username.as_str(),
-            if user.enabled { "true" } else { "false" },
-            user.status.as_str(),
-            created.as_deref().unwrap_or_default(),
-            modified.as_deref().unwrap_or_default(),
-        ];
-        cells.extend(names.iter().map(|name| user.attributes.get(name).map_or("", String::as_str)));
-        self.csv_row(&cells)
-    }
-
-    /// The file is whole: gives it its name.
-    pub fn keep(self) -> Result<(), Failure> {
-        let Self::File { path, unfinished } = self else { return Ok(()) };
-        let kept = unfinished
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .and_then(|file| file.as_file().sync_all().map(|()| file))
-            .and_then(|file| file.persist(&path).map_err(|error| error.error));
-        kept.map(|_: File| ()).map_err(|source| cannot_write(&path, source))
-    }
-}
-
-/// Whether a path is the backup, or one of the files that belong to it.
-fn is_part_of(path: &Path, backup: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let beside = |ending: &str| {
-        let mut name = backup.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    ["", "-wal", "-shm", "-journal", ".lock", ".sha256"]
-        .iter()
-        .any(|ending| real(&beside(ending)) == real(path))
-}
-
-fn cannot_write(path: &Path, source: io::Error) -> Failure {
-    Failure::Output { to: path.display().to_string(), source }
+fn csv_user(sink: &mut Sink<'_>, user: &User, names: &BTreeSet<String>) -> Result<(), Failure> {
+    let time = |at: Option<cognito_profiles::time::Timestamp>| at.map(|at| at.to_string());
+    let (created, modified) = (time(user.created_at), time(user.modified_at));
+    let mut cells = vec![
+        user.sub.as_str(),
+        user.username.as_str(),
+        if user.enabled { "true" } else { "false" },
+        user.status.as_str(),
+        created.as_deref().unwrap_or_default(),
+        modified.as_deref().unwrap_or_default(),
+    ];
+    cells.extend(names.iter().map(|name| user.attributes.get(name).map_or("", String::as_str)));
+    sink.csv_row(&cells)
 }

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cognito_profiles::adapters::sqlite::SqliteStore;
-use cognito_profiles::export::{Exporter, ShrinkGuard};
+use cognito_profiles::export::{Exporter, SettingsSaved, ShrinkGuard};
 use cognito_profiles::ports::Backup as _;
+use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::{Manifest, Run, RunStatus};
+use cognito_profiles::settings::NotSaved;
 use cognito_profiles::time::duration;
 use serde_json::json;
 
@@ -20,11 +22,22 @@ use crate::{seal, text};
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<Ending, Failure> {
     let guard = ShrinkGuard { max_percent: args.max_shrink, allow: args.allow_shrink };
+    let recipient = args.secrets_recipient.as_deref().map(str::parse).transpose()?;
     seal::must_not_be_broken(file(context)?).await?;
     let connection = Connection::open(args.user_pool_id, &args.rates).await?;
-    let run = export(context, &connection, &guard).await?;
-    tell(&context.output, &run, &connection)?;
-    Ok(ending(&run, &connection))
+    let exported = export(context, &connection, &guard, SettingsSaved::All { recipient }).await?;
+    tell(&context.output, &exported.run, &connection)?;
+    for part in &exported.not_saved {
+        context.output.note(text::safe(&part.advice()));
+    }
+    Ok(ending(&exported, &connection))
+}
+
+/// What an export left behind.
+pub struct Exported {
+    pub run: Run,
+    /// Parts of the settings that could not be read.
+    pub not_saved: Vec<NotSaved>,
 }
 
 /// The file to export into.
@@ -39,23 +52,34 @@ fn file(context: &Context) -> Result<&Path, Failure> {
 }
 
 /// Exports into the backup, and leaves it closed however that ends.
-pub async fn export(context: &Context, connection: &Connection, guard: &ShrinkGuard) -> Result<Run, Failure> {
+pub async fn export(
+    context: &Context,
+    connection: &Connection,
+    guard: &ShrinkGuard,
+    settings: SettingsSaved,
+) -> Result<Exported, Failure> {
     let path = file(context)?;
     let is_new = !path.exists();
     let store = Arc::new(SqliteStore::create_or_open(path)?);
     let Connection { directory, clock } = connection.clone();
     let exporter =
         Exporter::in_process(directory, store.clone(), store.clone(), clock, context.progress.clone());
-    let ended = context.interruptible(CONTINUABLE, async { Ok(exporter.export(guard).await?) }).await;
+    let exporter = exporter.saving(settings);
+    let exporting = async {
+        let run = exporter.export(guard).await?;
+        let snapshot = Snapshot::of(store.clone(), run.clone())?;
+        Ok(Exported { run, not_saved: snapshot.settings().await?.not_saved() })
+    };
+    let ended = context.interruptible(CONTINUABLE, exporting).await;
     let is_empty = is_new && store.runs(None).await.is_ok_and(|runs| runs.is_empty());
     let closed = store.close().await;
     if is_empty {
         discard(path);
     }
     context.progress.settle();
-    let run = ended?;
+    let done = ended?;
     closed?;
-    Ok(run)
+    Ok(done)
 }
 
 /// Takes away a backup that was made for nothing: the pool could not even be looked at.
@@ -95,7 +119,8 @@ pub fn tell(output: &Output, run: &Run, connection: &Connection) -> Result<(), F
     ))
 }
 
-fn ending(run: &Run, connection: &Connection) -> Ending {
+fn ending(exported: &Exported, connection: &Connection) -> Ending {
+    let Exported { run, not_saved } = exported;
     let Manifest { totals, changes, .. } = run.manifest.clone().unwrap_or_default();
     let requests = connection.directory.requests();
     let status = if run.status == RunStatus::Held { Status::Held } else { Status::Complete };
@@ -110,7 +135,8 @@ fn ending(run: &Run, connection: &Connection) -> Ending {
         .with("unchanged", changes.unchanged)
         .with("requests", json!(requests.by_operation))
         .with("throttled", requests.throttled)
-        .with("seconds", rounded(connection.seconds()));
+        .with("seconds", rounded(connection.seconds()))
+        .with("settings_not_saved", json!(not_saved));
     match &run.reason {
         Some(reason) => {
             let advice = "If they were meant to go, run the export again with --allow-shrink";

@@ -20,7 +20,9 @@ mod output;
 mod report;
 mod runs;
 mod seal;
+mod settings;
 mod show;
+mod sink;
 mod store;
 mod table;
 mod text;
@@ -66,6 +68,7 @@ async fn command(context: &Context, command: Command) -> Result<Ending, Failure>
         Command::Map(args) => map::run(context, args).await,
         Command::Runs => runs::run(context).await,
         Command::Show(args) => show::run(context, args).await,
+        Command::Settings(args) => settings::run(context, args).await,
         Command::Diff(args) => diff::run(context, args).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Dump(args) => dump::run(context, args).await,

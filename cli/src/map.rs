@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::args::{MapArgs, MapFormat};
 use crate::context::{Context, INTERRUPTED};
-use crate::dump::Sink;
 use crate::exit::{Ending, Failure, Status};
 use crate::output::{Output, json_line};
 use crate::report::find;
+use crate::sink::Sink;
 use crate::table::Table;
 use crate::text;
 
@@ -104,10 +104,7 @@ impl Map<'_> {
         match format {
             MapFormat::Jsonl => self.each(|line| sink.write(|out| json_line(out, &line))).await,
             MapFormat::Csv => {
-                let row = |sink: &mut Sink<'_>, cells: [&str; 4]| {
-                    sink.write(|out| csv::Writer::from_writer(out).write_record(cells).map_err(Into::into))
-                };
-                row(sink, COLUMNS)?;
+                sink.csv_row(&COLUMNS)?;
                 self.each(|Line { old_sub, new_sub, old_username, new_username }| {
                     let cells = [
                         old_sub,
@@ -115,7 +112,7 @@ impl Map<'_> {
                         old_username,
                         new_username.unwrap_or_default(),
                     ];
-                    row(sink, cells)
+                    sink.csv_row(&cells)
                 })
                 .await
             }

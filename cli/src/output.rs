@@ -12,7 +12,8 @@ use crate::exit::{Ending, Failure, Said};
 use crate::text;
 
 /// Commands that change nothing: when whoever reads them has had enough, all is well.
-const READERS: [&str; 8] = ["runs", "show", "diff", "verify", "dump", "report", "map", "completions"];
+const READERS: [&str; 9] =
+    ["runs", "show", "settings", "diff", "verify", "dump", "report", "map", "completions"];
 
 /// Where a command writes to.
 pub struct Output {

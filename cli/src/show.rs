@@ -75,9 +75,13 @@ async fn memberships(context: &Context, snapshot: &Snapshot, filter: &Filter) ->
 }
 
 fn settings(context: &Context, settings: &Settings) -> Result<u64, Failure> {
-    context.output.object(&Line::Settings { settings })?;
-    if let Ok(pretty) = serde_json::to_string_pretty(settings) {
+    let shown = settings.shown();
+    context.output.object(&Line::Settings { settings: &shown })?;
+    if let Ok(pretty) = serde_json::to_string_pretty(&shown) {
         context.output.say(text::safe_json(&pretty))?;
+    }
+    for part in settings.not_saved() {
+        context.output.note(text::safe(&part.advice()));
     }
     Ok(1)
 }

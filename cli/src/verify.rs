@@ -1,15 +1,20 @@
 //! `verify`: whether the backup holds what was written, and whether a pool is as it says.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use cognito_profiles::Error;
 use cognito_profiles::adapters::sqlite::{Seal, SqliteStore};
-use cognito_profiles::compare::{Diff, Difference};
+use cognito_profiles::compare::{Difference, with_pool};
+use cognito_profiles::export::SettingsSaved;
 use cognito_profiles::import::{compare_restored, list_into};
 use cognito_profiles::model::{Kind, PoolId};
-use cognito_profiles::ports::Import;
+use cognito_profiles::ports::{Backup, Import};
 use cognito_profiles::progress::{Progress as _, Stage};
 use cognito_profiles::read::Snapshot;
+use cognito_profiles::run::Run;
+use cognito_profiles::settings::NotSaved;
 use cognito_profiles::verify::{DamagedRecord, Report, verify};
 use serde_json::json;
 
@@ -60,6 +65,7 @@ pub async fn check_backup(context: &Context) -> Result<(Store, Ending), Failure>
     context.progress.settle();
     show(&context.output, &report)?;
     tell(context, &report, file.as_ref())?;
+    tell_not_saved(&context.output, &store.backup).await?;
     Ok((store, ending(&report, file)))
 }
 
@@ -104,6 +110,24 @@ fn show(output: &Output, report: &Report) -> Result<(), Failure> {
             broken.run,
             text::safe(&shards)
         ))?;
+    }
+    Ok(())
+}
+
+/// What of the settings the last complete run of each pool does not have.
+async fn tell_not_saved(output: &Output, backup: &Arc<dyn Backup>) -> Result<(), Failure> {
+    let runs = backup.runs(None).await?;
+    let last: BTreeMap<&PoolId, &Run> =
+        runs.iter().filter(|run| run.is_complete()).map(|run| (&run.pool, run)).collect();
+    for (pool, run) in last {
+        // A record that is damaged is told of elsewhere.
+        let Ok(settings) = Snapshot::of(backup.clone(), run.clone())?.settings().await else { continue };
+        for part in settings.not_saved() {
+            let NotSaved { part: name, operation, code } = &part;
+            let line = json!({"type": "not_saved", "pool": pool, "part": name, "operation": operation, "code": code});
+            output.object(&line)?;
+            output.note(format_args!("{}: {}", text::safe(pool.as_str()), text::safe(&part.advice())));
+        }
     }
     Ok(())
 }
@@ -173,7 +197,8 @@ pub async fn check_pool(
     // Before the pool is listed: that may take long.
     let reference = Reference::find(store, pool, as_of).await?;
     let Connection { directory, clock } = connection.clone();
-    let live = list_into(&scratch()?, directory, clock, context.progress.clone()).await?;
+    let (progress, settings) = (context.progress.clone(), SettingsSaved::All { recipient: None });
+    let live = list_into(&scratch()?, directory, clock, progress, settings).await?;
     let differences = reference.compare(context, store, connection, &live).await?;
     context.progress.settle();
     tell_compared(&context.output, pool, &reference, &differences)?;
@@ -226,20 +251,11 @@ impl Reference {
             Some(import) => {
                 compare_restored(import, &*store.imports, &connection.directory, old, live, progress).await?
             }
-            None => all_between(old, live).await?,
+            None => with_pool(old, live).await?,
         };
         progress.end(Stage::Compare);
         Ok(differences)
     }
-}
-
-async fn all_between(old: &Snapshot, live: &Snapshot) -> Result<Vec<Difference>, Failure> {
-    let mut all = Vec::new();
-    let mut diff = Diff::new(old, live).await?;
-    while let Some(differences) = diff.next().await? {
-        all.extend(differences);
-    }
-    Ok(all)
 }
 
 fn tell_compared(

@@ -64,6 +64,25 @@ impl<'a> Diff<'a> {
     }
 }
 
+/// What a pool has otherwise than a run of it: `live` is the pool, listed just now. Of its settings
+/// only what both have read is compared.
+pub async fn with_pool(run: &Snapshot, live: &Snapshot) -> Result<Vec<Difference>> {
+    let mut all = Vec::new();
+    let mut diff = Diff::new(run, live).await?;
+    while let Some(found) = diff.next().await? {
+        for mut difference in found {
+            if let (Kind::Settings, What::Changed(fields)) = (difference.kind, &mut difference.what) {
+                let settings = run.settings().await?;
+                *fields = settings.comparable(&live.settings().await?, std::mem::take(fields));
+            }
+            if difference.what != What::Changed(Vec::new()) {
+                all.push(difference);
+            }
+        }
+    }
+    Ok(all)
+}
+
 async fn differences(first: &Snapshot, second: &Snapshot, partition: &Partition) -> Result<Vec<Difference>> {
     let mut left = Versions::new(first, partition);
     let mut right = Versions::new(second, partition);

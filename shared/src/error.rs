@@ -175,7 +175,7 @@ pub enum Error {
     },
     /// A record is larger than an item of DynamoDB may be.
     #[error(
-        "a {what} of {bytes} bytes cannot be saved: an item of DynamoDB has at most {limit}. Make it smaller in the pool, or back the pool up into a file with the command line tool"
+        "a {what} of {bytes} bytes cannot be saved, though compressed: an item of DynamoDB has at most {limit}. Make it smaller in the pool, or back the pool up into a file with the command line tool"
     )]
     RecordTooLarge {
         /// What kind of record.

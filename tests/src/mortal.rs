@@ -12,7 +12,7 @@ use cognito_profiles::model::{Group, Hash, Partition, PoolId, User};
 use cognito_profiles::ports::{
     Backup, CallError, Cursor, DeadLetter, Directory, Factor, Head, Identity, Import, Imports, Job,
     JobReport, Ledger, Listing, ListingProgress, Mapping, NewJob, NewUser, Observation, Outcome, Page,
-    PageId, PoolDescription, Sent, Step, UploadUrl, UserFilter, Version,
+    PageId, PoolDescription, RawAnswer, Sent, SettingsCall, Step, UploadUrl, UserFilter, Version,
 };
 use cognito_profiles::run::{Run, RunId};
 use cognito_profiles::time::Timestamp;
@@ -120,12 +120,12 @@ mortal! { Directory {
     disable_user(username: &str) -> Result<(), CallError>;
     set_mfa_preference(username: &str, factors: &[Factor]) -> Result<(), CallError>;
     link_provider(username: &str, identity: &Identity) -> Result<(), CallError>;
-    list_providers(token: Option<&str>) -> Result<Page<String>, CallError>;
     csv_header() -> Result<Vec<String>, CallError>;
     create_import_job(name: &str, logs_role_arn: &str) -> Result<NewJob, CallError>;
     upload(url: &UploadUrl, file: Bytes) -> Result<(), CallError>;
     start_import_job(job: &str) -> Result<JobReport, CallError>;
     describe_import_job(job: &str) -> Result<JobReport, CallError>;
+    read_settings(call: &SettingsCall) -> Result<RawAnswer, CallError>;
 }
     fn pool(&self) -> &PoolId {
         self.inner.pool()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cognito_profiles::model::{Group, MfaOption, PoolId, User};
 use cognito_profiles::ports::{
     CallError, Clock, Directory, Factor, Fault, Identity, JobCounts, JobReport, NewJob, NewUser, Operation,
-    Page, PoolDescription, UploadUrl, UserFilter,
+    Page, PoolDescription, RawAnswer, SettingsCall, UploadUrl, UserFilter,
 };
 use cognito_profiles::time::Timestamp;
 use cognito_sim::{Cognito, Reply};
@@ -32,7 +32,10 @@ impl SimDirectory {
     }
 
     async fn call(&self, operation: Operation, mut body: Value) -> Result<Value, CallError> {
-        body["UserPoolId"] = json!(self.pool.as_str());
+        // The one request that names no pool.
+        if operation != Operation::DescribeUserPoolDomain {
+            body["UserPoolId"] = json!(self.pool.as_str());
+        }
         let outcome = self.cognito.call(operation.as_str(), body.to_string().as_bytes(), self.now());
         self.clock.sleep(std::time::Duration::from_millis(outcome.latency)).await;
         outcome.json().map_err(|reply| CallError { operation, fault: fault(reply) })
@@ -48,6 +51,7 @@ fn fault(reply: Reply) -> Fault {
     match error.code.as_ref() {
         "TooManyRequestsException" => Fault::Throttled,
         "InternalErrorException" => Fault::Transient("HTTP 500".to_owned()),
+        "ResourceNotFoundException" if error.message.starts_with("User pool client") => Fault::NotFound,
         "ResourceNotFoundException" if error.message.contains("pool") => Fault::NoSuchPool,
         "ResourceNotFoundException" | "UserNotFoundException" => Fault::NotFound,
         "UsernameExistsException" | "GroupExistsException" => Fault::Exists,
@@ -236,12 +240,6 @@ impl Directory for SimDirectory {
         self.call(Operation::AdminLinkProviderForUser, body).await.map(drop)
     }
 
-    async fn list_providers(&self, token: Option<&str>) -> Result<Page<String>, CallError> {
-        let body = without_nulls(json!({"NextToken": token, "MaxResults": 60}));
-        let answer = self.call(Operation::ListIdentityProviders, body).await?;
-        Ok(page(&answer, "Providers", "NextToken", |value| text(value, "ProviderName").unwrap_or_default()))
-    }
-
     async fn csv_header(&self) -> Result<Vec<String>, CallError> {
         let mut answer = self.call(Operation::GetCSVHeader, json!({})).await?;
         Ok(serde_json::from_value(answer["CSVHeader"].take()).unwrap_or_default())
@@ -273,5 +271,22 @@ impl Directory for SimDirectory {
     async fn describe_import_job(&self, job: &str) -> Result<JobReport, CallError> {
         let answer = self.call(Operation::DescribeUserImportJob, json!({"JobId": job})).await?;
         Ok(job_report(&answer["UserImportJob"]))
+    }
+
+    async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError> {
+        let body = match call {
+            SettingsCall::Clients(token) | SettingsCall::IdentityProviders(token) => {
+                json!({"MaxResults": 60, "NextToken": token})
+            }
+            SettingsCall::ResourceServers(token) => json!({"MaxResults": 50, "NextToken": token}),
+            SettingsCall::Client(id) => json!({"ClientId": id}),
+            SettingsCall::IdentityProvider(name) => json!({"ProviderName": name}),
+            SettingsCall::Domain(name) => json!({"Domain": name}),
+            SettingsCall::UiCustomization(id) | SettingsCall::RiskConfiguration(id) => {
+                json!({"ClientId": id})
+            }
+            SettingsCall::LogDelivery => json!({}),
+        };
+        self.call(call.operation(), without_nulls(body)).await.map(RawAnswer::new)
     }
 }

@@ -8,7 +8,22 @@ import pytest
 from project import POOL_TEMPLATE, ROOT, TEMPLATE, WORKFLOW, as_list, literals, resources, template
 
 POOL = {
-    "coordinator": {"cognito-idp:DescribeUserPool", "cognito-idp:GetUserPoolMfaConfig", "cognito-idp:GetGroup"},
+    "coordinator": {
+        f"cognito-idp:{action}"
+        for action in (
+            "DescribeUserPool",
+            "GetUserPoolMfaConfig",
+            "GetGroup",
+            "ListUserPoolClients",
+            "DescribeUserPoolClient",
+            "ListIdentityProviders",
+            "DescribeIdentityProvider",
+            "ListResourceServers",
+            "GetUICustomization",
+            "DescribeRiskConfiguration",
+            "GetLogDeliveryConfiguration",
+        )
+    },
     "list": {"cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup"},
 }
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -38,7 +53,8 @@ ALLOWED = {
         "ListQueue": {"sqs:SendMessage"},
         "ExportCoordinatorLogs": LOGS,
         "key": KEY,
-        "*": TRACE,
+        # IAM has no resource for a domain (Service Authorization Reference).
+        "*": TRACE | {"cognito-idp:DescribeUserPoolDomain"},
     },
     "ListPagesRole": {
         "pool": POOL["list"],
@@ -200,6 +216,25 @@ def test_exports_are_daily_and_at_the_rate_found_unless_told_otherwise():
     assert [parameters[name]["Default"] for name in names] == [
         "rate(1 day)", "auto", "INFO_AND_ERRORS", 10, "Primary"]
     assert parameters["SnsPreference"]["AllowedValues"] == ["INFO_AND_ERRORS", "ERRORS_ONLY"]
+
+
+def test_every_read_of_the_settings_is_allowed():
+    """The operations of the code; a domain's is on `*`, the others on the pool."""
+    code = (ROOT / "shared" / "src" / "ports" / "directory.rs").read_text()
+    calls = code.split("impl SettingsCall {")[1].split("\n}\n")[0]
+    called = {f"cognito-idp:{name}" for name in re.findall(r"Operation::(\w+)", calls)}
+    assert len(called) == 9
+    assert called <= POOL["coordinator"] | ALLOWED["ExportCoordinatorRole"]["*"]
+
+
+def test_no_secret_is_saved_unless_somebody_is_named():
+    parameter = template()["Parameters"]["SecretsRecipient"]
+    assert parameter["Default"] == "" and "NoEcho" not in parameter
+    variables = FUNCTIONS["ExportCoordinator"]["Environment"]["Variables"]
+    assert variables["SECRETS_RECIPIENT"] == {"Ref": "SecretsRecipient"}
+    pattern = re.compile(parameter["AllowedPattern"])
+    assert pattern.match("") and pattern.match("age1" + "q" * 58)
+    assert not pattern.match("AGE-SECRET-KEY-1" + "Q" * 58)
 
 
 def test_environment_names_are_free():

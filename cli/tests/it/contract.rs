@@ -2,8 +2,20 @@
 
 use crate::world::{World, settings};
 
-const COMMANDS: [&str; 11] =
-    ["export", "import", "report", "map", "runs", "show", "diff", "verify", "dump", "demo", "completions"];
+const COMMANDS: [&str; 12] = [
+    "export",
+    "import",
+    "report",
+    "map",
+    "runs",
+    "show",
+    "settings",
+    "diff",
+    "verify",
+    "dump",
+    "demo",
+    "completions",
+];
 
 #[test]
 fn help_of_every_command() {

@@ -88,6 +88,8 @@ fn from_a_table_to_a_new_pool() {
     let diff = stack.run(&["diff", first.id.as_str(), "latest", "--json"]).code(0);
     assert!(diff.objects().iter().any(|line| line["key"] == sub && line["change"] == "gone"));
     assert_is_dumped(world, &stack.run(&["dump", "--format", "jsonl"]).code(0));
+    let template = stack.run(&["settings", "--format", "cloudformation"]).code(0).stdout;
+    assert!(template.contains("AWS::Cognito::UserPool"), "{template}");
 
     let verified = stack.run(&["verify", "--json", "--user-pool-id", &world.pool]).code(0).summary();
     assert_eq!((&verified["seal"], &verified["runs"]), (&json!("none"), &json!(2)));

@@ -10,12 +10,13 @@ use super::SystemClock;
 use super::cognito::CognitoDirectory;
 use super::dynamodb::{DEFAULT_RETENTION_DAYS, DynamoStore, Tables};
 use super::sqs::{SqsInbox, SqsQueue, SqsReplayQueue};
-use crate::export::{Exporter, ShrinkGuard, Writer};
+use crate::export::{Exporter, SettingsSaved, ShrinkGuard, Writer};
 use crate::import::Importer;
 use crate::model::PoolId;
 use crate::pacing::{Paced, Pacer, Rates};
 use crate::ports::Clock;
 use crate::progress::Silent;
+use crate::settings::Recipient;
 use crate::workflow::{Coordinator, ImportCoordinator, ListWorker, PageWorker, ReplayWorker};
 use crate::{Error, Result};
 
@@ -31,6 +32,7 @@ pub struct Environment {
     rates: Rates,
     max_shrink_percent: f64,
     retention_days: u32,
+    secrets_recipient: Option<Recipient>,
 }
 
 impl Environment {
@@ -60,6 +62,7 @@ impl Environment {
             retention_days: whole(number(&given, "RETENTION_DAYS", DEFAULT_RETENTION_DAYS.into(), |days| {
                 days >= 1.0
             })?),
+            secrets_recipient: given("SECRETS_RECIPIENT").map(|key| key.parse()).transpose()?,
         })
     }
 }
@@ -194,7 +197,10 @@ impl Deployment {
         let list_url = self.environment.list_queue_url.clone().unwrap_or_default();
         let queue = SqsQueue::new(self.sqs.clone(), list_url, self.environment.page_queue_url.clone());
         let directory = self.directory(pool)?;
-        Ok(Exporter::over(Arc::new(queue), directory, store.clone(), store, self.clock(), Arc::new(Silent)))
+        let settings = SettingsSaved::All { recipient: self.environment.secrets_recipient.clone() };
+        let queue = Arc::new(queue);
+        let exporter = Exporter::over(queue, directory, store.clone(), store, self.clock(), Arc::new(Silent));
+        Ok(exporter.saving(settings))
     }
 
     /// One for each pool and process: connections are kept, and all pools share one rate.
@@ -240,6 +246,18 @@ mod tests {
         assert!((environment.rates.of(Category::UserList) - 7.5).abs() < f64::EPSILON);
         let environment = read(&[("WORKERS", "2"), ("COGNITO_TPS", "10")]).unwrap();
         assert!((environment.rates.of(Category::UserList) - 5.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn secrets_are_for_a_public_key_and_a_secret_one_is_not_repeated() {
+        let key = age::x25519::Identity::generate();
+        let public = key.to_public().to_string();
+        let environment = read(&[("SECRETS_RECIPIENT", &public)]).unwrap();
+        assert_eq!(environment.secrets_recipient.map(|key| key.to_string()), Some(public));
+        assert!(read(&[("SECRETS_RECIPIENT", "")]).unwrap().secrets_recipient.is_none());
+        let secret = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
+        let error = read(&[("SECRETS_RECIPIENT", secret)]).unwrap_err();
+        assert!(error.kind() == "usage" && !error.to_string().contains("QQQ"), "{error}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use futures::try_join;
 
 use super::Exporter;
+use super::settings::PoolAnswers;
 use crate::model::{Partition, Record};
-use crate::ports::{Fault, Listing, Observation, PoolDescription};
+use crate::ports::{Listing, Observation, PoolDescription};
 use crate::run::{Run, RunId, RunStatus};
-use crate::settings::Settings;
 use crate::{Error, Result};
 
 /// A run that was interrupted is continued if it began at most so long ago; what it saw is
@@ -26,7 +26,7 @@ impl Exporter {
             self.continued(run).await?
         } else {
             let id = RunId::generate(self.clock.now(), self.clock.random());
-            self.new_run(id, pool.0.estimated_users).await?
+            self.new_run(id, pool.description.estimated_users).await?
         };
         self.prepare(run, pool).await
     }
@@ -46,19 +46,19 @@ impl Exporter {
         let run = match begun {
             Some(run) if run.status == RunStatus::Running => self.continued(run).await?,
             Some(run) => return Err(Error::RunBroken(format!("run {} has ended already", run.id))),
-            None => self.new_run(id.clone(), pool.0.estimated_users).await?,
+            None => self.new_run(id.clone(), pool.description.estimated_users).await?,
         };
         self.prepare(run, pool).await
     }
 
-    async fn look_at_pool(&self) -> Result<(PoolDescription, serde_json::Value)> {
-        try_join!(self.describe(), self.mfa_config())
+    async fn look_at_pool(&self) -> Result<PoolAnswers> {
+        let (description, mfa_config) = try_join!(self.describe(), self.mfa_config())?;
+        Ok(PoolAnswers { description, mfa_config })
     }
 
     /// Saves the pool's settings, and opens the run's first listings.
-    async fn prepare(&self, run: Run, pool: (PoolDescription, serde_json::Value)) -> Result<Run> {
-        let (description, mfa_config) = pool;
-        self.save_settings(&run, description.settings(mfa_config)).await?;
+    async fn prepare(&self, run: Run, pool: PoolAnswers) -> Result<Run> {
+        self.save_settings(&run, pool).await?;
         if self.ledger.listings(&run.id).await?.is_empty() {
             let mut listings = vec![Listing::Groups];
             listings.extend(self.user_listings(&run).await?);
@@ -82,19 +82,6 @@ impl Exporter {
 
     pub(super) async fn describe(&self) -> Result<PoolDescription> {
         self.directory.describe().await.map_err(|error| self.directory.explain(error))
-    }
-
-    /// A pool that cannot answer still has its users: the MFA settings alone are then empty.
-    async fn mfa_config(&self) -> Result<serde_json::Value> {
-        match self.directory.mfa_config().await {
-            Ok(config) => Ok(config),
-            Err(error)
-                if matches!(error.fault, Fault::Refused(_) | Fault::Invalid { .. } | Fault::NotFound) =>
-            {
-                Ok(serde_json::Value::Null)
-            }
-            Err(error) => Err(self.directory.explain(error)),
-        }
     }
 
     /// The run to go on with, if there is one; those that are too old for it are failed.
@@ -144,8 +131,10 @@ impl Exporter {
         Ok(run)
     }
 
-    async fn save_settings(&self, run: &Run, settings: Settings) -> Result<()> {
-        let observation = Observation::new(&Record::Settings(settings), self.observed_at(run))?;
+    async fn save_settings(&self, run: &Run, pool: PoolAnswers) -> Result<()> {
+        let observed_at = self.observed_at(run);
+        let settings = self.read_settings(pool, observed_at).await?;
+        let observation = Observation::new(&Record::Settings(settings), observed_at)?;
         let seen = [(observation.partition.clone(), observation.key.clone())];
         self.backup.observe(self.pool(), &run.id, &[observation]).await?;
         self.ledger.count_seen(&run.id, &seen).await

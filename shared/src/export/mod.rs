@@ -9,6 +9,7 @@ mod dispatch;
 mod finish;
 mod list;
 mod reconcile;
+mod settings;
 mod shrink;
 mod widen;
 mod write;
@@ -26,6 +27,7 @@ use crate::ports::{Backup, Clock, Head, Ledger, Listing, ListingProgress, Queue}
 use crate::progress::{Progress, Stage};
 use crate::read::CHUNK;
 use crate::run::Run;
+use crate::settings::Recipient;
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -37,6 +39,18 @@ pub use write::Writer;
 /// How many listings one process reads at the same time. The rate, not this, is the limit:
 /// it must be enough to fill the rate at a latency of a second.
 const PARALLEL_LISTINGS: usize = 32;
+
+/// How much of a pool's settings an export saves.
+#[derive(Clone, Debug)]
+pub enum SettingsSaved {
+    /// Everything but secrets; those too if there is a recipient to seal them for.
+    All {
+        /// For whom.
+        recipient: Option<Recipient>,
+    },
+    /// The pool and its MFA configuration: enough to compare users with.
+    PoolOnly,
+}
 
 /// Exports one pool. A clone is another hand at the same work.
 #[derive(Clone)]
@@ -53,6 +67,8 @@ pub struct Exporter {
     pub clock: Arc<dyn Clock>,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
+    /// How much of the settings is saved.
+    pub settings: SettingsSaved,
     latest_observation: Arc<AtomicI64>,
 }
 
@@ -73,6 +89,7 @@ impl Exporter {
             queue,
             clock,
             progress,
+            settings: SettingsSaved::All { recipient: None },
             latest_observation: Arc::new(AtomicI64::new(i64::MIN)),
         }
     }
@@ -87,6 +104,12 @@ impl Exporter {
     ) -> Self {
         let queue = Arc::new(Writer::new(backup.clone(), ledger.clone(), progress.clone()));
         Self::over(queue, directory, backup, ledger, clock, progress)
+    }
+
+    /// The same, saving so much of the settings.
+    #[must_use]
+    pub fn saving(self, settings: SettingsSaved) -> Self {
+        Self { settings, ..self }
     }
 
     /// Exports the pool, or goes on with an export that was interrupted. The run returned is

@@ -12,7 +12,7 @@ use super::fit::{Fit, links};
 use super::{Importer, Ongoing, Scratch};
 use crate::Result;
 use crate::compare::{Difference, What};
-use crate::export::{Exporter, ShrinkGuard};
+use crate::export::{Exporter, SettingsSaved, ShrinkGuard};
 use crate::model::{Group, Kind, Partition, Record, User};
 use crate::pacing::Paced;
 use crate::ports::{
@@ -174,9 +174,11 @@ pub async fn list_into(
     directory: Arc<Paced>,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Progress>,
+    settings: SettingsSaved,
 ) -> Result<Snapshot> {
     let Scratch { backup, ledger } = scratch.clone();
     let exporter = Exporter::in_process(directory, backup.clone(), ledger, clock, progress);
+    let exporter = exporter.saving(settings);
     let run = exporter.export(&ShrinkGuard { allow: true, ..ShrinkGuard::default() }).await?;
     Snapshot::of(backup, run)
 }

@@ -24,10 +24,12 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::export::SettingsSaved;
 use crate::model::PoolId;
 use crate::pacing::Paced;
 use crate::ports::{
-    Backup, Clock, CreateWith, Import, ImportOptions, ImportStatus, Imports, Ledger, Phase, Target,
+    Backup, Clock, CreateWith, Import, ImportOptions, ImportStatus, Imports, Ledger, Phase, SettingsCall,
+    Target,
 };
 use crate::progress::{Progress, Stage};
 use crate::read::{Position, Snapshot};
@@ -193,7 +195,8 @@ impl Importer {
 
     /// Lists the new pool.
     async fn list(&self, scratch: &Scratch) -> Result<Snapshot> {
-        list_into(scratch, self.directory.clone(), self.clock.clone(), self.progress.clone()).await
+        let (directory, clock) = (self.directory.clone(), self.clock.clone());
+        list_into(scratch, directory, clock, self.progress.clone(), SettingsSaved::PoolOnly).await
     }
 
     /// What of the new pool decides how users can be restored into it.
@@ -206,14 +209,16 @@ impl Importer {
             CreateWith::AdminApi => Vec::new(),
         };
         // Whoever may not list them can restore all but links, each of which is then listed.
-        let providers = self.directory.providers().await;
-        let providers = match providers {
+        let providers = match self.directory.list_settings(SettingsCall::IdentityProviders, "Providers").await
+        {
             Err(error) if error.is_transient() => return Err(explain(error)),
             providers => providers.unwrap_or_default(),
         };
+        let providers =
+            providers.iter().filter_map(|provider| provider["ProviderName"].as_str()).map(str::to_owned);
         self.directory.read_rates(&crate::pacing::Category::ALL).await;
         let creation_rps = self.directory.pacer().rates().read_creation_rps();
-        Ok(Target { settings: pool.settings(mfa), providers, columns, creation_rps })
+        Ok(Target { settings: pool.settings(mfa), providers: providers.collect(), columns, creation_rps })
     }
 
     /// The import into this pool that was begun, if any. It can be run again when it has ended:

@@ -11,8 +11,9 @@ use crate::Error;
 use crate::model::{Group, PoolId, User};
 use crate::ports::{
     CallError, Clock, Directory, Factor, Fault, Identity, JobReport, NewJob, NewUser, Operation, PAGE_SIZE,
-    Page, PoolDescription, UploadUrl, UserFilter,
+    Page, PoolDescription, RawAnswer, SettingsCall, UploadUrl, UserFilter,
 };
+use serde_json::Value;
 
 /// A call that keeps failing is given up after so many tries: about two minutes. A throttled
 /// call is never given up, for it did no harm and will get through.
@@ -131,7 +132,7 @@ impl Paced {
         self.call(Operation::DescribeUserPool, || self.inner.describe()).await
     }
 
-    pub async fn mfa_config(&self) -> Result<serde_json::Value, CallError> {
+    pub async fn mfa_config(&self) -> Result<Value, CallError> {
         self.call(Operation::GetUserPoolMfaConfig, || self.inner.mfa_config()).await
     }
 
@@ -207,17 +208,27 @@ impl Paced {
         self.call(Operation::DescribeUserImportJob, || self.inner.describe_import_job(job)).await
     }
 
-    /// The names of all identity providers, over all pages.
-    pub async fn providers(&self) -> Result<Vec<String>, CallError> {
-        let mut found = Vec::new();
-        let mut token: Option<String> = None;
+    pub async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError> {
+        self.call(call.operation(), || self.inner.read_settings(call)).await
+    }
+
+    /// Every item of a listing of settings; `member` is what an answer calls them.
+    pub async fn list_settings(
+        &self,
+        call: fn(Option<String>) -> SettingsCall,
+        member: &str,
+    ) -> Result<Vec<Value>, CallError> {
+        let mut items = Vec::new();
+        let mut token = None;
         loop {
-            let attempt = || self.inner.list_providers(token.as_deref());
-            let page = self.call(Operation::ListIdentityProviders, attempt).await?;
-            found.extend(page.items);
-            match page.next {
-                None => return Ok(found),
-                next => token = next,
+            let mut answer = self.read_settings(&call(token)).await?.into_json();
+            if let Some(Value::Array(page)) = answer.get_mut(member).map(Value::take) {
+                items.extend(page);
+            }
+            // Only a missing token ends a listing; an empty one is none.
+            token = answer["NextToken"].as_str().filter(|token| !token.is_empty()).map(ToOwned::to_owned);
+            if token.is_none() {
+                return Ok(items);
             }
         }
     }

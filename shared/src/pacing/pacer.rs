@@ -20,12 +20,20 @@ struct Lane {
     answered: tokio::sync::Notify,
 }
 
-const LIMITED_PER_POOL: [Operation; 9] = [
+const LIMITED_PER_POOL: [Operation; 17] = [
     Operation::GetUserPoolMfaConfig,
     Operation::ListGroups,
     Operation::GetGroup,
     Operation::CreateGroup,
+    Operation::ListUserPoolClients,
+    Operation::DescribeUserPoolClient,
     Operation::ListIdentityProviders,
+    Operation::DescribeIdentityProvider,
+    Operation::ListResourceServers,
+    Operation::DescribeUserPoolDomain,
+    Operation::GetUICustomization,
+    Operation::DescribeRiskConfiguration,
+    Operation::GetLogDeliveryConfiguration,
     Operation::GetCSVHeader,
     Operation::CreateUserImportJob,
     Operation::StartUserImportJob,

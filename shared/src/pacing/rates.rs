@@ -21,6 +21,7 @@ pub enum Category {
     UserPoolRead,
     UserPoolResourceRead,
     UserPoolResourceUpdate,
+    UserPoolClientRead,
     LimitManagement,
 }
 
@@ -30,7 +31,7 @@ const PER_POOL_RPS: f64 = 5.0;
 
 impl Category {
     /// Every category this tool uses.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::UserList,
         Self::UserCreation,
         Self::UserUpdate,
@@ -39,6 +40,7 @@ impl Category {
         Self::UserPoolRead,
         Self::UserPoolResourceRead,
         Self::UserPoolResourceUpdate,
+        Self::UserPoolClientRead,
         Self::LimitManagement,
     ];
 
@@ -53,6 +55,7 @@ impl Category {
             Self::UserPoolRead => "UserPoolRead",
             Self::UserPoolResourceRead => "UserPoolResourceRead",
             Self::UserPoolResourceUpdate => "UserPoolResourceUpdate",
+            Self::UserPoolClientRead => "UserPoolClientRead",
             Self::LimitManagement => "LimitManagement",
         }
     }
@@ -63,7 +66,7 @@ impl Category {
             Self::UserList | Self::UserAccountRecovery => 30.0,
             Self::UserCreation => 50.0,
             Self::UserUpdate | Self::UserResourceUpdate => 25.0,
-            Self::UserPoolRead | Self::UserPoolResourceUpdate => 15.0,
+            Self::UserPoolRead | Self::UserPoolResourceUpdate | Self::UserPoolClientRead => 15.0,
             Self::UserPoolResourceRead => 20.0,
             Self::LimitManagement => 1.0,
         }
@@ -76,7 +79,7 @@ impl Category {
 
     /// Whether each operation of it is also limited per pool.
     const fn is_limited_per_pool(self) -> bool {
-        matches!(self, Self::UserPoolResourceRead | Self::UserPoolResourceUpdate)
+        matches!(self, Self::UserPoolResourceRead | Self::UserPoolResourceUpdate | Self::UserPoolClientRead)
     }
 }
 
@@ -111,12 +114,20 @@ impl Operation {
             Self::AdminSetUserMFAPreference => Category::UserResourceUpdate,
             Self::AdminSetUserPassword => Category::UserAccountRecovery,
             Self::DescribeUserPool => Category::UserPoolRead,
+            // The quotas' page does not name every one of these; all read resources of a pool.
             Self::GetUserPoolMfaConfig
             | Self::ListGroups
             | Self::GetGroup
             | Self::ListIdentityProviders
+            | Self::DescribeIdentityProvider
+            | Self::ListResourceServers
+            | Self::DescribeUserPoolDomain
+            | Self::GetUICustomization
+            | Self::DescribeRiskConfiguration
+            | Self::GetLogDeliveryConfiguration
             | Self::GetCSVHeader
             | Self::DescribeUserImportJob => Category::UserPoolResourceRead,
+            Self::ListUserPoolClients | Self::DescribeUserPoolClient => Category::UserPoolClientRead,
             // The upload is no request to Cognito: one beside each new job changes no rate.
             Self::CreateGroup
             | Self::CreateUserImportJob
@@ -220,6 +231,8 @@ mod tests {
         assert!((rates.of(Category::UserCreation) - 50.0).abs() < f64::EPSILON);
         assert!((rates.of(Category::UserUpdate) - 12.5).abs() < f64::EPSILON);
         assert_eq!(rates.of_operation(Operation::ListGroups), Some(2.5));
+        assert_eq!(rates.of_operation(Operation::DescribeUserPoolClient), Some(2.5));
+        assert!((rates.of(Category::UserPoolClientRead) - 7.5).abs() < f64::EPSILON);
         assert_eq!(rates.of_operation(Operation::ListUsers), None);
     }
 

@@ -70,9 +70,6 @@ pub trait Directory: Send + Sync {
     /// `AdminLinkProviderForUser`.
     async fn link_provider(&self, username: &str, identity: &Identity) -> Result<(), CallError>;
 
-    /// `ListIdentityProviders`: a page of the providers' names.
-    async fn list_providers(&self, token: Option<&str>) -> Result<Page<String>, CallError>;
-
     /// `GetCSVHeader`: the columns of a file for an import job.
     async fn csv_header(&self) -> Result<Vec<String>, CallError>;
 
@@ -87,6 +84,9 @@ pub trait Directory: Send + Sync {
 
     /// `DescribeUserImportJob`.
     async fn describe_import_job(&self, job: &str) -> Result<JobReport, CallError>;
+
+    /// One call that reads a part of the settings, whole as it was answered.
+    async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError>;
 }
 
 /// A second factor that an API can turn on for a user.
@@ -144,6 +144,68 @@ pub struct JobReport {
     pub status: String,
     /// Its rows.
     pub counts: JobCounts,
+}
+
+/// A call that reads a part of a pool's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsCall {
+    /// `ListUserPoolClients`: a page after this token.
+    Clients(Option<String>),
+    /// `DescribeUserPoolClient`, by its id.
+    Client(String),
+    /// `ListIdentityProviders`: a page after this token.
+    IdentityProviders(Option<String>),
+    /// `DescribeIdentityProvider`, by its name.
+    IdentityProvider(String),
+    /// `ListResourceServers`: a page after this token.
+    ResourceServers(Option<String>),
+    /// `DescribeUserPoolDomain`, of a prefix or a domain of one's own.
+    Domain(String),
+    /// `GetUICustomization`, of the pool or one of its clients.
+    UiCustomization(Option<String>),
+    /// `DescribeRiskConfiguration`, of the pool or one of its clients.
+    RiskConfiguration(Option<String>),
+    /// `GetLogDeliveryConfiguration`.
+    LogDelivery,
+}
+
+impl SettingsCall {
+    /// The operation it calls.
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Clients(_) => Operation::ListUserPoolClients,
+            Self::Client(_) => Operation::DescribeUserPoolClient,
+            Self::IdentityProviders(_) => Operation::ListIdentityProviders,
+            Self::IdentityProvider(_) => Operation::DescribeIdentityProvider,
+            Self::ResourceServers(_) => Operation::ListResourceServers,
+            Self::Domain(_) => Operation::DescribeUserPoolDomain,
+            Self::UiCustomization(_) => Operation::GetUICustomization,
+            Self::RiskConfiguration(_) => Operation::DescribeRiskConfiguration,
+            Self::LogDelivery => Operation::GetLogDeliveryConfiguration,
+        }
+    }
+}
+
+/// An answer just as it came. It can hold secrets, so it shows nothing of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawAnswer(serde_json::Value);
+
+impl RawAnswer {
+    /// What was answered.
+    pub const fn new(json: serde_json::Value) -> Self {
+        Self(json)
+    }
+
+    /// The JSON.
+    pub fn into_json(self) -> serde_json::Value {
+        self.0
+    }
+}
+
+impl fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawAnswer")
+    }
 }
 
 /// What `DescribeUserPool` answers.
@@ -227,6 +289,14 @@ pub enum Operation {
     UploadUserImportFile,
     StartUserImportJob,
     DescribeUserImportJob,
+    ListUserPoolClients,
+    DescribeUserPoolClient,
+    DescribeIdentityProvider,
+    ListResourceServers,
+    DescribeUserPoolDomain,
+    GetUICustomization,
+    DescribeRiskConfiguration,
+    GetLogDeliveryConfiguration,
 }
 
 impl Operation {
@@ -253,6 +323,14 @@ impl Operation {
             Self::UploadUserImportFile => "the upload of an import job's file",
             Self::StartUserImportJob => "StartUserImportJob",
             Self::DescribeUserImportJob => "DescribeUserImportJob",
+            Self::ListUserPoolClients => "ListUserPoolClients",
+            Self::DescribeUserPoolClient => "DescribeUserPoolClient",
+            Self::DescribeIdentityProvider => "DescribeIdentityProvider",
+            Self::ListResourceServers => "ListResourceServers",
+            Self::DescribeUserPoolDomain => "DescribeUserPoolDomain",
+            Self::GetUICustomization => "GetUICustomization",
+            Self::DescribeRiskConfiguration => "DescribeRiskConfiguration",
+            Self::GetLogDeliveryConfiguration => "GetLogDeliveryConfiguration",
         }
     }
 }

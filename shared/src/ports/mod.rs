@@ -13,7 +13,7 @@ pub use backup::{Backup, Change, Head, Observation, Version};
 pub use clock::Clock;
 pub use directory::{
     CallError, Directory, Factor, Fault, Identity, JobReport, NewJob, NewUser, Operation, PAGE_SIZE, Page,
-    PoolDescription, UploadUrl, UserFilter,
+    PoolDescription, RawAnswer, SettingsCall, UploadUrl, UserFilter,
 };
 pub use imports::{
     Compared, CreateWith, Import, ImportOptions, ImportStatus, Imports, Job, JobCounts, JobState, Mapping,

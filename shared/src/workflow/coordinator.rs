@@ -8,6 +8,7 @@ use super::{DRAIN_MILLIS, LEASE_MILLIS};
 use crate::export::{Exporter, ShrinkGuard, Verdict};
 use crate::model::PoolId;
 use crate::ports::{Cursor, DeadLetter, Lease, ListingProgress, Lock, Operation, PAGE_SIZE};
+use crate::read::Snapshot;
 use crate::run::{Run, RunId, RunStatus};
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -237,7 +238,14 @@ impl Coordinator {
 
     async fn end(&self, execution: &str, run: &Run) -> Result<Ending> {
         self.release(execution).await?;
-        Ok(Ending::of(run))
+        let ending = Ending::of(run);
+        if !matches!(run.status, RunStatus::Complete | RunStatus::Held) {
+            return Ok(ending);
+        }
+        let snapshot = Snapshot::of(self.exporter.backup.clone(), run.clone())?;
+        // A remark is not worth the run's ending.
+        let not_saved = snapshot.settings().await.map(|settings| settings.not_saved());
+        Ok(ending.without(&not_saved.unwrap_or_default()))
     }
 
     async fn release(&self, execution: &str) -> Result<()> {

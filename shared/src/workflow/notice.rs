@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::model::PoolId;
 use crate::ports::{DeadLetter, Listing};
 use crate::run::{Manifest, Run, RunStatus};
+use crate::settings::NotSaved;
 use crate::time::duration;
 
 /// Why a run is failed in which nothing moves.
@@ -33,6 +34,17 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// The same, with what of the settings could not be saved.
+    pub(super) fn without(mut self, not_saved: &[NotSaved]) -> Self {
+        for part in not_saved {
+            self.message = format!("{}\nNote: {}.\n", self.message, part.advice());
+        }
+        if not_saved.iter().any(NotSaved::is_denied) {
+            self.message.push_str(ADVICE_ON_DENIED);
+        }
+        self
+    }
+
     /// Of a run that has ended.
     pub(super) fn of(run: &Run) -> Self {
         let reason = run.reason.as_deref().unwrap_or("the reason was not recorded");
@@ -58,6 +70,9 @@ impl Ending {
         Self { status: "Failed", subject: subject("export", "Failed", pool), message }
     }
 }
+
+const ADVICE_ON_DENIED: &str =
+    "The template.yaml and pool.yaml of this version grant it: deploy them again.\n";
 
 const ADVICE_ON_FAILED: &str = "earlier complete runs are as they were, and can be restored. The next run starts \
 afresh; start one now if the cause has passed. If it fails again, see docs/OPERATIONS.md.";
@@ -191,6 +206,26 @@ mod tests {
         assert!(failed.message.contains("What to do: earlier complete runs are as they were"));
         let early = Ending::not_begun(&PoolId::new("x".repeat(200)), "no such pool");
         assert_eq!((early.status, early.subject.len()), ("Failed", 100));
+    }
+
+    #[test]
+    fn what_could_not_be_saved_is_told_beside() {
+        let complete = Ending::of(&run(RunStatus::Complete, None));
+        assert_eq!(complete.clone().without(&[]), complete);
+        let part = |part: &str, operation: &str, code: &str| NotSaved {
+            part: part.into(),
+            operation: operation.into(),
+            code: code.into(),
+        };
+        let denied = part("UserPoolClients", "ListUserPoolClients", "AccessDeniedException");
+        let told = complete.clone().without(&[denied]);
+        assert_eq!((told.status, &told.subject), (complete.status, &complete.subject));
+        let rest = told.message.strip_prefix(&complete.message).unwrap();
+        assert!(rest.starts_with("\nNote: UserPoolClients of the pool's settings could not be saved: grant"));
+        assert!(rest.ends_with("deploy them again.\n"), "{rest}");
+        let unknown =
+            complete.without(&[part("Domains", "DescribeUserPoolDomain", "UnknownOperationException")]);
+        assert!(!unknown.message.contains("deploy them again"));
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl<'a> Admin<'a> {
 
     /// Deletes a pool with all that is in it.
     pub fn delete_pool(&mut self, pool: &str) -> Result<(), ServiceError> {
+        self.state.domains.retain(|_, domain| domain.pool != pool);
         self.state.pools.remove(pool).map(|_| ()).ok_or_else(|| ServiceError::no_pool(pool))
     }
 

@@ -47,6 +47,7 @@ mod pool_config;
 mod population;
 mod provider;
 mod quota;
+mod resources;
 mod rng;
 mod schema;
 mod state;

@@ -8,6 +8,7 @@ use crate::imports::Job;
 use crate::lag::{Lag, Leaves, When};
 use crate::pool_config::PoolConfig;
 use crate::provider::{self, IdentityProvider, MAX_PROVIDERS};
+use crate::resources::Resources;
 use crate::rng;
 use crate::schema::Schema;
 use crate::time::Millis;
@@ -49,6 +50,7 @@ pub(crate) struct Pool {
     pub(crate) providers: Vec<IdentityProvider>,
     /// Import jobs, the oldest first.
     pub(crate) jobs: Vec<Job>,
+    pub(crate) resources: Resources,
     /// The `sub` of every user that became a billed monthly active user.
     pub(crate) billed: HashSet<Box<str>>,
 }
@@ -83,6 +85,7 @@ impl Pool {
             lag: Lag::default(),
             providers: Vec::new(),
             jobs: Vec::new(),
+            resources: Resources::default(),
             billed: HashSet::new(),
         })
     }

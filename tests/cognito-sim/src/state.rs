@@ -19,6 +19,7 @@ use crate::outcome::{Outcome, Reply};
 use crate::pool::Pool;
 use crate::pool_config::PoolConfig;
 use crate::quota::UserWrites;
+use crate::resources::Domain;
 use crate::rng::Rng;
 use crate::time::Millis;
 
@@ -41,6 +42,8 @@ pub type Hook = Box<dyn FnMut(&CallInfo, &mut Admin<'_>) + Send>;
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) pools: BTreeMap<String, Pool>,
+    /// By name.
+    pub(crate) domains: BTreeMap<String, Domain>,
     pub(crate) meter: Meter,
     pub(crate) writes: UserWrites,
     /// Draws ids; apart from `chance`, so that faults do not change them.
@@ -77,6 +80,7 @@ impl State {
             chance: Rng::new(config.seed ^ 0xC_4A9C_E000),
             config,
             pools: BTreeMap::new(),
+            domains: BTreeMap::new(),
             meter: Meter::default(),
             writes: UserWrites::default(),
             now: 0,

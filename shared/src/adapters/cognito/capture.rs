@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_cognitoidentityprovider::error::BoxError;
@@ -10,13 +11,20 @@ use serde_json::Value;
 
 /// Keeps the answer of one call as it came, so that settings this SDK does not know yet are
 /// not lost. Give a clone to the call, then ask for [`Capture::json`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Capture(Arc<Mutex<Option<Value>>>);
 
 impl Capture {
     /// The answer, if one came and was JSON.
     pub(super) fn json(&self) -> Option<Value> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The answer can hold secrets.
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Capture")
     }
 }
 

@@ -135,11 +135,21 @@ impl<'a> Sent<'a> {
             | Operation::AdminSetUserPassword
             | Operation::AdminDisableUser
             | Operation::AdminSetUserMFAPreference
-            | Operation::ListIdentityProviders
             | Operation::GetCSVHeader
             | Operation::CreateUserImportJob
-            | Operation::UploadUserImportFile => false,
-            Operation::GetProvisionedLimit => true,
+            | Operation::UploadUserImportFile
+            | Operation::ListUserPoolClients
+            | Operation::ListIdentityProviders
+            | Operation::ListResourceServers => false,
+            // Of these the message is no guide ("User pool client … does not exist."), and that
+            // the pool is gone, the next call finds.
+            Operation::GetProvisionedLimit
+            | Operation::DescribeUserPoolClient
+            | Operation::DescribeIdentityProvider
+            | Operation::DescribeUserPoolDomain
+            | Operation::GetUICustomization
+            | Operation::DescribeRiskConfiguration
+            | Operation::GetLogDeliveryConfiguration => true,
             // A group, a provider or a job may be what is missing.
             Operation::GetGroup
             | Operation::ListUsersInGroup

@@ -5,6 +5,7 @@ mod connect;
 mod convert;
 mod fault;
 mod message;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, EmailMfaSettingsType, LimitClass, LimitDefinitionType, MessageActionType,
-    ProviderDescription, ProviderUserIdentifierType, SmsMfaSettingsType,
+    ProviderUserIdentifierType, SmsMfaSettingsType,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub use connect::ConnectOptions;
 use crate::model::{Group, PoolId, User};
 use crate::ports::{
     CallError, Directory, Factor, Identity, JobReport, NewJob, NewUser, Operation, PAGE_SIZE, Page,
-    PoolDescription, UploadUrl, UserFilter,
+    PoolDescription, RawAnswer, SettingsCall, UploadUrl, UserFilter,
 };
 use capture::Capture;
 use fault::Sent;
@@ -212,17 +213,6 @@ impl Directory for CognitoDirectory {
         Ok(())
     }
 
-    async fn list_providers(&self, token: Option<&str>) -> Result<Page<String>, CallError> {
-        let sent = Sent::page(Operation::ListIdentityProviders, token);
-        let call = self.client.list_identity_providers().user_pool_id(self.id());
-        let token = convert::present(token.map(ToOwned::to_owned));
-        let call = call.max_results(PAGE_SIZE.into()).set_next_token(token);
-        let answer = call.send().await.map_err(|error| sent.error(&error))?;
-        let name = |provider: ProviderDescription| convert::present(provider.provider_name);
-        let items = answer.providers.into_iter().filter_map(name).collect();
-        Ok(Page { items, next: convert::present(answer.next_token) })
-    }
-
     async fn csv_header(&self) -> Result<Vec<String>, CallError> {
         let sent = Sent::new(Operation::GetCSVHeader);
         let call = self.client.get_csv_header().user_pool_id(self.id());
@@ -255,5 +245,9 @@ impl Directory for CognitoDirectory {
         let call = self.client.describe_user_import_job().user_pool_id(self.id()).job_id(job);
         let answer = call.send().await.map_err(|error| sent.error(&error))?;
         answer.user_import_job.and_then(convert::job).ok_or_else(|| sent.unreadable())
+    }
+
+    async fn read_settings(&self, call: &SettingsCall) -> Result<RawAnswer, CallError> {
+        self.settings(call).await
     }
 }

@@ -1,8 +1,13 @@
 //! Items: how records are written so that people can read the table, and read back to the byte.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,6 +20,10 @@ use crate::{Error, Result};
 /// DynamoDB takes 400 KB; some of it is left, so that what was saved also fits into the history,
 /// with a longer key and an end.
 const LARGEST_ITEM: usize = 400 * 1024 - 512;
+
+/// The most a content may have before it is compressed: what is read back has to fit into memory,
+/// whatever an item says it is.
+const LARGEST_CONTENT: usize = 16 * 1024 * 1024;
 
 /// DynamoDB nests maps and lists to 32 levels.
 const DEEPEST: usize = 30;
@@ -49,13 +58,28 @@ pub(super) fn put_content(item: &mut Item, content: &str) {
     item.insert(name.to_owned(), value);
 }
 
-/// Reads [`put_content`] back.
+/// Reads [`put_content`] back, and what [`fitting`] made of it.
 fn content(item: &Item) -> Option<String> {
-    match (item.get("record"), item.get("content")) {
-        (Some(map), None) => written(map),
-        (None, Some(AttributeValue::S(content))) => Some(content.clone()),
+    match (item.get("record"), item.get("content"), item.get("compressed")) {
+        (Some(map), None, None) => written(map),
+        (None, Some(AttributeValue::S(content)), None) => Some(content.clone()),
+        (None, None, Some(AttributeValue::B(compressed))) => decompressed(compressed.as_ref()),
         _ => None,
     }
+}
+
+/// Gzip without a name or a time, so that the same content gives the same bytes.
+fn compressed(content: &str) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content.as_bytes()).ok()?;
+    encoder.finish().ok()
+}
+
+fn decompressed(compressed: &[u8]) -> Option<String> {
+    let mut content = String::new();
+    let limit = LARGEST_CONTENT as u64 + 1;
+    GzDecoder::new(compressed).take(limit).read_to_string(&mut content).ok()?;
+    (content.len() <= LARGEST_CONTENT).then_some(content)
 }
 
 /// The JSON text that a native value reads back to.
@@ -114,19 +138,34 @@ pub(super) fn put_record(item: &mut Item, record: &impl Serialize, what: &str) -
     Ok(())
 }
 
-/// Refuses an item that DynamoDB would refuse, in words that say of what kind it is.
+/// Compresses the content of an item that is larger than DynamoDB takes. What does not fit even so
+/// is refused, in words that say of what kind it is.
 pub(super) fn fitting(item: Item, what: &'static str) -> Result<Item> {
-    let bytes = item.iter().map(|(name, value)| name.len() + size(value)).sum();
-    if bytes > LARGEST_ITEM {
-        return Err(Error::RecordTooLarge { what, bytes, limit: LARGEST_ITEM });
+    let item = if size_of(&item) > LARGEST_ITEM { smaller(item) } else { item };
+    match size_of(&item) {
+        bytes if bytes > LARGEST_ITEM => Err(Error::RecordTooLarge { what, bytes, limit: LARGEST_ITEM }),
+        _ => Ok(item),
     }
-    Ok(item)
+}
+
+fn smaller(mut item: Item) -> Item {
+    let content = content(&item).filter(|content| content.len() <= LARGEST_CONTENT);
+    if let Some(compressed) = content.and_then(|content| compressed(&content)) {
+        item.retain(|name, _| name != "record" && name != "content");
+        item.insert("compressed".to_owned(), AttributeValue::B(Blob::new(compressed)));
+    }
+    item
+}
+
+fn size_of(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size(value)).sum()
 }
 
 /// As the DynamoDB Developer Guide counts, "Item sizes and formats".
 fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
         AttributeValue::N(digits) => digits.len() / 2 + 2,
         AttributeValue::L(values) => values.iter().map(|value| 1 + size(value)).sum::<usize>() + 3,
         AttributeValue::M(members) => {
@@ -208,6 +247,8 @@ fn damaged(what: &str, name: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -301,6 +342,84 @@ mod tests {
         let error = fitting(item, "user").unwrap_err();
         assert_eq!(error.kind(), "record_too_large");
         assert!(error.to_string().starts_with(&format!("a user of {} bytes", LARGEST_ITEM + 2)), "{error}");
+    }
+
+    /// Printable characters of four bytes, of all there are, from a fixed seed.
+    fn awkward(characters: usize) -> String {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            u32::try_from(state % 0x10_0000).ok().and_then(|code| char::from_u32(0x1_0000 + code))
+        };
+        std::iter::repeat_with(next).flatten().take(characters).collect()
+    }
+
+    /// As many attributes of 2,048 characters.
+    fn hostile_user(attributes: usize) -> String {
+        let value = awkward(attributes * 2048);
+        let mut characters = value.chars();
+        let attributes: BTreeMap<String, String> = (0..attributes)
+            .map(|number| (format!("custom:a{number}"), characters.by_ref().take(2048).collect()))
+            .collect();
+        serde_json::json!({ "attributes": attributes, "sub": "s" }).to_string()
+    }
+
+    fn fitted(content: &str) -> Result<Item> {
+        let mut item = kept(content);
+        item.insert("pk".to_owned(), text(&"p".repeat(100)));
+        fitting(item, "user")
+    }
+
+    #[test]
+    fn what_is_too_large_is_compressed_and_reads_back() {
+        // 50 custom attributes, and the 13 standard ones that hold any text: all a user can have.
+        for attributes in [50, 63] {
+            let content = hostile_user(attributes);
+            assert!(content.len() > LARGEST_ITEM);
+            let item = fitted(&content).unwrap();
+            assert!(!item.contains_key("record") && !item.contains_key("content"));
+            assert_eq!(Attributes { item: &item, what: "user" }.content().unwrap(), content);
+            assert_eq!(fitted(&content).unwrap(), item, "the same bytes each time");
+            // Of these characters, which no compression knows better, three quarters remain.
+            let size = size_of(&item);
+            assert!(size * 100 / content.len() <= 75 && size <= LARGEST_ITEM, "{attributes}: {size}");
+        }
+        let small = fitted(&hostile_user(20)).unwrap();
+        assert!(small.contains_key("record"), "what fits stays plain to read");
+    }
+
+    #[test]
+    fn text_that_is_no_canonical_json_is_compressed_too() {
+        let content = format!("[{}]", "1,".repeat(LARGEST_ITEM));
+        let item = fitted(&content).unwrap();
+        assert_eq!(Attributes { item: &item, what: "user" }.content().unwrap(), content);
+    }
+
+    #[test]
+    fn what_does_not_fit_even_compressed_is_refused() {
+        let error = fitted(&hostile_user(75)).unwrap_err();
+        assert_eq!(error.kind(), "record_too_large");
+        let endless = format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_CONTENT));
+        assert_eq!(fitted(&endless).unwrap_err().kind(), "record_too_large", "it could not be read back");
+    }
+
+    #[test]
+    fn what_does_not_decompress_is_damaged() {
+        let content = hostile_user(50);
+        let whole = compressed(&content).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        let bomb = compressed(&"x".repeat(LARGEST_CONTENT + 1)).unwrap();
+        for bytes in [&whole[..whole.len() - 9], &flipped, b"", &bomb] {
+            let item = Item::from([("compressed".to_owned(), AttributeValue::B(Blob::new(bytes)))]);
+            let error = Attributes { item: &item, what: "user" }.content().unwrap_err();
+            assert_eq!(error.kind(), "corrupted");
+        }
+        let mut two = Item::from([("compressed".to_owned(), AttributeValue::B(Blob::new(whole)))]);
+        put_content(&mut two, "{}");
+        assert!(Attributes { item: &two, what: "user" }.content().is_err(), "which of the two?");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod mfa;
 mod passwords;
 mod pools;
 mod providers;
+mod resources;
 pub(crate) mod users;
 
 use serde::Deserialize;
@@ -59,6 +60,22 @@ pub(crate) fn run(state: &mut State, operation: Operation, body: &[u8]) -> Answe
         Operation::DescribeIdentityProvider => providers::describe(state, body),
         Operation::CreateIdentityProvider => providers::create(state, body),
         Operation::AdminLinkProviderForUser => providers::link(state, body),
+        Operation::CreateUserPoolClient
+        | Operation::DescribeUserPoolClient
+        | Operation::ListUserPoolClients
+        | Operation::DeleteUserPoolClient
+        | Operation::CreateResourceServer
+        | Operation::ListResourceServers
+        | Operation::CreateUserPoolDomain
+        | Operation::DescribeUserPoolDomain
+        | Operation::DeleteUserPoolDomain
+        | Operation::SetUICustomization
+        | Operation::GetUICustomization
+        | Operation::SetRiskConfiguration
+        | Operation::DescribeRiskConfiguration
+        | Operation::SetLogDeliveryConfiguration
+        | Operation::GetLogDeliveryConfiguration
+        | Operation::SetUserPoolMfaConfig => resources::run(state, operation, body),
     }
 }
 

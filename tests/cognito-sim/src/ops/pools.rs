@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::listings::max_results;
-use super::{Answer, empty, parse, pool_id, required};
+use super::{Answer, empty, parse, pool_id, required, resources};
 use crate::error::ServiceError;
 use crate::names;
 use crate::password::PasswordPolicy;
@@ -28,7 +28,13 @@ pub(super) fn describe(state: &mut State, body: &[u8]) -> Answer {
 
 pub(super) fn mfa_config(state: &mut State, body: &[u8]) -> Answer {
     let id = pool_id(parse::<PoolRequest>(body)?.user_pool_id)?;
-    let config = &state.pool(&id)?.config;
+    let answer = second_factors(state, state.pool(&id)?);
+    Ok(answer.to_string().into_bytes())
+}
+
+/// The answer of `GetUserPoolMfaConfig`: what `SetUserPoolMfaConfig` was told, or made up.
+pub(super) fn second_factors(state: &State, pool: &Pool) -> Value {
+    let config = &pool.config;
     let mut answer = json!({ "MfaConfiguration": config.mfa.name() });
     if config.mfa != MfaMode::Off || config.software_token_mfa {
         answer["SoftwareTokenMfaConfiguration"] = json!({ "Enabled": config.software_token_mfa });
@@ -40,7 +46,10 @@ pub(super) fn mfa_config(state: &mut State, body: &[u8]) -> Answer {
         answer["EmailMfaConfiguration"] =
             json!({ "Subject": "Your code", "Message": "Your code is {####}." });
     }
-    Ok(answer.to_string().into_bytes())
+    for (name, factor) in &pool.resources.factors {
+        answer[name] = factor.clone();
+    }
+    answer
 }
 
 /// Where text messages come from: as the pool was told, or made up.
@@ -59,6 +68,11 @@ pub(super) fn delete(state: &mut State, body: &[u8]) -> Answer {
         return Err(ServiceError::invalid(
             "The user pool cannot be deleted because deletion protection is activated. Deletion \
              protection must be inactivated first.",
+        ));
+    }
+    if resources::domains_of(state, &id).next().is_some() {
+        return Err(ServiceError::invalid(
+            "User pool cannot be deleted. It has a domain configured that should be deleted first.",
         ));
     }
     state.pools.remove(&id);
@@ -135,6 +149,8 @@ struct CreateRequest {
 struct Policies {
     #[serde(default)]
     password_policy: PasswordPolicy,
+    #[serde(default)]
+    sign_in_policy: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -168,8 +184,23 @@ pub(super) fn create(state: &mut State, body: &[u8]) -> Answer {
         }
     };
     let mut extra = request.extra;
+    // One of the two would have to win: the service refuses to choose.
+    let days = request.policies.password_policy.temporary_password_validity_days;
+    if extra.get("AdminCreateUserConfig").is_some_and(|config| {
+        config.get("UnusedAccountValidityDays").is_some_and(|unused| *unused != json!(days))
+    }) {
+        return Err(ServiceError::invalid(
+            "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays",
+        ));
+    }
+    if let Some(sign_in) = request.policies.sign_in_policy {
+        let policies = json!({ "PasswordPolicy": request.policies.password_policy, "SignInPolicy": sign_in });
+        extra.insert("Policies".to_owned(), policies);
+    }
     // Described from what the pool is, never from what a request claims.
-    for member in ["Id", "Name", "Arn", "EstimatedNumberOfUsers", "SchemaAttributes"] {
+    for member in
+        ["Id", "Name", "Arn", "EstimatedNumberOfUsers", "SchemaAttributes", "Domain", "CustomDomain"]
+    {
         extra.remove(member);
     }
     let config = PoolConfig {
@@ -256,5 +287,11 @@ fn description(state: &State, pool: &Pool) -> Value {
         }
     }
     members.extend(config.extra.clone());
+    members.extend(resources::domains_of(state, &pool.id));
+    // Both the old member and the one that has replaced it are answered.
+    let days = config.password_policy.temporary_password_validity_days;
+    if let Some(created) = members.get_mut("AdminCreateUserConfig") {
+        created["UnusedAccountValidityDays"] = json!(days);
+    }
     value
 }

@@ -12,4 +12,5 @@ mod people;
 mod pools;
 mod providers;
 mod quotas;
+mod resources;
 mod users;

@@ -43,6 +43,7 @@ pub async fn small_backup_conformance<S: Backup + 'static>(new_store: impl Async
         a_later_run_makes_it_changed,
         one_call_may_be_of_many_partitions,
         content_is_kept_to_the_byte,
+        the_largest_user_is_kept_to_the_byte,
         observations_at_the_same_time_end_in_the_latest,
     );
     check!(

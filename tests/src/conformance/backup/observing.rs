@@ -1,11 +1,14 @@
 //! Of observations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cognito_profiles::model::{Hash, Partition, Shard};
 use cognito_profiles::ports::{Change, Observation};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
-use super::{Store, as_of, observe, observe_later, row, versions};
+use super::{Store, as_of, close, observe, observe_later, row, versions};
 use crate::conformance::{at, later_run, pool, run, saw, users};
 
 /// What is seen first is new to its run, and holds from then.
@@ -168,6 +171,46 @@ pub async fn content_is_kept_to_the_byte(store: Store) {
     let found = store.as_of(&pool(), &users(), at(1), None, 10).await.unwrap();
     let found: Vec<_> = found.into_iter().map(|version| version.content).collect();
     assert_eq!(found, contents);
+}
+
+/// A user of 50 attributes of 2,048 characters of four bytes each: more than the 400 KB an item of
+/// DynamoDB may have. Read the same in every way there is.
+pub async fn the_largest_user_is_kept_to_the_byte(store: Store) {
+    let contents = [1, 2].map(largest_user);
+    for (content, millis) in contents.iter().zip([1, 5]) {
+        let seen = Observation {
+            partition: users(),
+            key: "ab1".to_owned(),
+            content: content.clone(),
+            hash: Hash::of(content.as_bytes()),
+            observed_at: at(millis),
+        };
+        observe(&store, &[seen.clone(), seen]).await;
+    }
+    let all = store.versions(&pool(), &users(), None, 10).await.unwrap();
+    assert_eq!(all.iter().map(|version| &version.content).collect::<Vec<_>>(), [&contents[0], &contents[1]]);
+    for (millis, content) in [(1, &contents[0]), (5, &contents[1])] {
+        let then = store.as_of(&pool(), &users(), at(millis), None, 10).await.unwrap();
+        let got = store.get(&pool(), &users(), &["ab1".to_owned()], at(millis)).await.unwrap();
+        for found in [then, got] {
+            assert_eq!(found.len(), 1);
+            assert!(found[0].is_intact() && found[0].content == *content);
+        }
+    }
+    let heads = store.heads(&pool(), &users(), None, 10).await.unwrap();
+    assert_eq!(heads[0].hash, Hash::of(contents[1].as_bytes()));
+    close(&store, &users(), &["ab1"], 9).await;
+    let gone = store.get(&pool(), &users(), &["ab1".to_owned()], at(8)).await.unwrap();
+    assert!(gone[0].content == contents[1]);
+}
+
+fn largest_user(seed: u64) -> String {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut value =
+        || -> String { (0..2048).map(|_| random.random_range('\u{10000}'..='\u{10ffff}')).collect() };
+    let attributes: BTreeMap<String, String> =
+        (0..50).map(|number| (format!("custom:a{number}"), value())).collect();
+    serde_json::json!({ "attributes": attributes, "tag": seed.to_string() }).to_string()
 }
 
 /// Whatever the order in which writers get their turn.

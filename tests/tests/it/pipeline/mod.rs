@@ -6,6 +6,7 @@ pub(crate) mod import;
 mod jobs;
 mod plan;
 mod rates;
+mod settings;
 mod walk;
 
 use cognito_profiles_tests::world::World;

@@ -4,7 +4,7 @@ use cognito_profiles::ports::{Backup as _, Clock as _, Lock as _};
 use cognito_profiles::run::RunStatus;
 use cognito_profiles_tests::cloud::Cloud;
 use cognito_profiles_tests::sim_queue::Manners;
-use cognito_sim::Population;
+use cognito_sim::{Operation, Population};
 use serde_json::json;
 
 use super::{assert_holds_the_pool, assert_sound};
@@ -49,6 +49,24 @@ async fn an_emptied_pool_is_held_and_the_backup_stays_whole() {
     let last = cloud.world.store.runs(None).await.unwrap().pop().unwrap();
     assert_holds_the_pool(&cloud, &last, "allowed").await;
     assert_eq!(cloud.world.saved(&first).await.unwrap(), before, "nobody is destroyed");
+}
+
+#[tokio::test]
+async fn what_of_the_settings_could_not_be_saved_is_told_and_ends_nothing() {
+    let cloud = cloud(50, 12);
+    let denied = [Operation::ListUserPoolClients, Operation::GetLogDeliveryConfiguration];
+    cloud.world.cognito.configure(|config| config.faults.denied.extend(denied));
+    let (ending, run) = cloud.export("first").await;
+    assert_eq!(ending["Status"], "Complete");
+    assert_holds_the_pool(&cloud, &run, "but for some settings").await;
+    let message = ending["Message"].as_str().unwrap();
+    for operation in denied {
+        assert!(message.contains(&format!("grant cognito-idp:{}", operation.name())), "{message}");
+    }
+    assert!(message.ends_with("deploy them again.\n"), "{message}");
+    cloud.world.cognito.configure(|config| config.faults.denied.clear());
+    let (ending, _) = cloud.export("second").await;
+    assert!(!ending["Message"].as_str().unwrap().contains("Note:"), "{ending}");
 }
 
 #[tokio::test]

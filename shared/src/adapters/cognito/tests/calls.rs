@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::wire::{POOL, Wire};
 use crate::model::Group;
-use crate::ports::{CallError, Directory, Fault, NewUser, Operation, UserFilter};
+use crate::ports::{CallError, Directory, Fault, NewUser, Operation, SettingsCall, UserFilter};
 
 #[tokio::test]
 async fn settings_keep_what_the_sdk_does_not_know() {
@@ -164,4 +164,54 @@ async fn an_answer_without_what_it_must_hold_is_unreadable() {
     assert_eq!(directory.describe().await.unwrap_err(), unreadable(Operation::DescribeUserPool));
     assert_eq!(directory.get_group("g").await.unwrap_err(), unreadable(Operation::GetGroup));
     assert_eq!(directory.list_groups(None).await.unwrap_err(), unreadable(Operation::ListGroups));
+}
+
+#[tokio::test]
+async fn each_part_of_the_settings_is_asked_for_and_comes_as_it_is() {
+    let id = || Some("c1".to_owned());
+    let calls = [
+        (SettingsCall::Clients(None), json!({"UserPoolId": POOL, "MaxResults": 60})),
+        (
+            SettingsCall::Clients(Some("t".into())),
+            json!({"UserPoolId": POOL, "MaxResults": 60, "NextToken": "t"}),
+        ),
+        (SettingsCall::Client("c1".into()), json!({"UserPoolId": POOL, "ClientId": "c1"})),
+        (SettingsCall::IdentityProviders(None), json!({"UserPoolId": POOL, "MaxResults": 60})),
+        (SettingsCall::IdentityProvider("G".into()), json!({"UserPoolId": POOL, "ProviderName": "G"})),
+        (SettingsCall::ResourceServers(None), json!({"UserPoolId": POOL, "MaxResults": 50})),
+        (SettingsCall::Domain("d".into()), json!({"Domain": "d"})),
+        (SettingsCall::UiCustomization(None), json!({"UserPoolId": POOL})),
+        (SettingsCall::UiCustomization(id()), json!({"UserPoolId": POOL, "ClientId": "c1"})),
+        (SettingsCall::RiskConfiguration(id()), json!({"UserPoolId": POOL, "ClientId": "c1"})),
+        (SettingsCall::LogDelivery, json!({"UserPoolId": POOL})),
+    ];
+    for (call, sent) in calls {
+        let answer = json!({"UserPoolClient": {"ClientSecret": "shh"}, "SomethingNew": [1, null]});
+        let wire = Wire::default().then(200, &answer.to_string());
+        let answered = wire.directory().read_settings(&call).await.unwrap();
+        assert_eq!(format!("{answered:?}"), "RawAnswer", "it can hold secrets");
+        assert_eq!(answered.into_json(), answer);
+        assert_eq!(wire.calls(), [(call.operation().as_str().to_owned(), sent)]);
+    }
+}
+
+#[tokio::test]
+async fn of_a_part_of_the_settings_what_is_missing_is_not_the_pool() {
+    let missing = |message: &str| {
+        let body = json!({"__type": "ResourceNotFoundException", "message": message}).to_string();
+        Wire::default().then(400, &body)
+    };
+    let fault = async |call: SettingsCall, message| {
+        missing(message).directory().read_settings(&call).await.unwrap_err().fault
+    };
+    let gone = "User pool client c1 does not exist.";
+    assert_eq!(fault(SettingsCall::Client("c1".into()), gone).await, Fault::NotFound);
+    assert_eq!(fault(SettingsCall::RiskConfiguration(None), "").await, Fault::NotFound);
+    let no_pool = "User pool eu-west-1_Test does not exist.";
+    assert_eq!(fault(SettingsCall::Clients(None), no_pool).await, Fault::NoSuchPool);
+    let unknown = Wire::default().then(400, r#"{"__type":"UnknownOperationException"}"#).directory();
+    let refused = unknown.read_settings(&SettingsCall::LogDelivery).await.unwrap_err();
+    assert_eq!(refused.fault, Fault::Refused("UnknownOperationException".into()));
+    let no_object = Wire::default().then(200, "[]").directory();
+    assert!(no_object.read_settings(&SettingsCall::LogDelivery).await.unwrap_err().is_transient());
 }

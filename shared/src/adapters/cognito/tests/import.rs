@@ -65,19 +65,6 @@ async fn what_is_linked_already_is_told_from_what_cannot_be_linked() {
 }
 
 #[tokio::test]
-async fn providers_are_listed_page_by_page() {
-    let wire = Wire::default()
-        .then(200, r#"{"Providers":[{"ProviderName":"Okta","ProviderType":"SAML"}],"NextToken":"n"}"#)
-        .then(200, r#"{"Providers":[]}"#);
-    let directory = wire.directory();
-    let page = directory.list_providers(None).await.unwrap();
-    assert_eq!((page.items, page.next.as_deref()), (vec!["Okta".to_owned()], Some("n")));
-    assert_eq!(directory.list_providers(Some("n")).await.unwrap().next, None);
-    let sent = json!({"UserPoolId": POOL, "MaxResults": 60, "NextToken": "n"});
-    assert_eq!(wire.calls()[1], ("ListIdentityProviders".to_owned(), sent));
-}
-
-#[tokio::test]
 async fn a_job_goes_from_its_header_to_its_counts() {
     let wire = Wire::default()
         .then(200, r#"{"UserPoolId":"p","CSVHeader":["name","cognito:username"]}"#)
