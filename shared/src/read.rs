@@ -56,18 +56,26 @@ impl Snapshot {
     }
 
     /// The pool's settings.
+    ///
+    /// # Errors
+    /// [`Error::NoSettings`] if the run never had any: those of a table of the retired solution.
     pub async fn settings(&self) -> Result<Settings> {
         let keys = [SETTINGS_KEY.to_owned()];
         let found = self.backup.get(self.pool(), &Partition::Settings, &keys, self.at).await?;
         match found.first().map(Version::record).transpose()? {
             Some(Record::Settings(settings)) => Ok(settings),
+            _ if self.pool().retired_table().is_some() => Err(Error::NoSettings(self.run.id.clone())),
             _ => Err(Error::Corrupted("the settings of the pool are missing".to_owned())),
         }
     }
 
-    /// The part of the settings that decides what a pool can take.
-    pub async fn pool_settings(&self) -> Result<PoolSettings> {
-        self.settings().await?.pool()
+    /// The part of the settings that decides what a pool can take; none if none were saved.
+    pub async fn pool_settings(&self) -> Result<Option<PoolSettings>> {
+        match self.settings().await {
+            Ok(settings) => settings.pool().map(Some),
+            Err(Error::NoSettings(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Walks over these partitions, which are in their order.
