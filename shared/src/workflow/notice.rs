@@ -154,6 +154,7 @@ mod tests {
                 ..Manifest::default()
             }),
             reason: reason.map(str::to_owned),
+            left_out: Vec::new(),
         }
     }
 
