@@ -1,11 +1,14 @@
 //! Carrying a run from one backup into another.
 
 use std::collections::HashSet;
+use std::pin::pin;
+
+use futures::TryStreamExt as _;
 
 use crate::Result;
 use crate::ports::{Backup, Observation};
 use crate::progress::{Progress, Stage};
-use crate::read::{CHUNK, Snapshot, all_partitions};
+use crate::read::{Snapshot, all_partitions, heads};
 use crate::run::{Run, RunId};
 use crate::time::Timestamp;
 
@@ -76,10 +79,9 @@ fn place(snapshot: &Snapshot, latest: Option<Timestamp>, runs: &[Run]) -> Run {
 async fn close_others(snapshot: &Snapshot, into: &dyn Backup, at: Timestamp) -> Result<()> {
     let pool = snapshot.pool();
     for partition in all_partitions(&into.group_names(pool).await?) {
-        let mut after: Option<String> = None;
-        loop {
-            let heads = into.heads(pool, &partition, after.as_deref(), CHUNK).await?;
-            let keys: Vec<String> = heads.iter().map(|head| head.key.clone()).collect();
+        let mut heads = pin!(heads(into, pool, &partition, None));
+        while let Some(some) = heads.try_next().await? {
+            let keys: Vec<String> = some.into_iter().map(|head| head.key).collect();
             let held = snapshot.backup().get(pool, &partition, &keys, snapshot.at).await?;
             let held: HashSet<&str> = held.iter().map(|version| version.key.as_str()).collect();
             let others: Vec<String> =
@@ -87,10 +89,6 @@ async fn close_others(snapshot: &Snapshot, into: &dyn Backup, at: Timestamp) -> 
             if !others.is_empty() {
                 into.close(pool, &partition, &others, at).await?;
             }
-            if heads.len() < CHUNK {
-                break;
-            }
-            after = keys.into_iter().next_back();
         }
     }
     Ok(())

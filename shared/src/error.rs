@@ -195,7 +195,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The backup holds no run to read from.
-    #[error("the backup holds no complete run of {0}: run an export first")]
+    #[error(
+        "the backup holds no complete run of {0}: run an export first, or name a run with --as-of (`cognito-profiles runs` lists them)"
+    )]
     NoCompleteRun(PoolId),
     /// The backup holds nothing at all.
     #[error("the backup is empty: run an export first")]

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use futures::{Stream, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Partition, PoolId, Record, SETTINGS_KEY};
-use crate::ports::{Backup, Version};
+use crate::ports::{Backup, Head, Version};
 use crate::run::{Run, RunStatus};
 use crate::settings::{PoolSettings, Settings};
 use crate::time::Timestamp;
@@ -112,6 +113,22 @@ pub(crate) fn all_partitions(groups: &[String]) -> impl Iterator<Item = Partitio
         .into_iter()
         .chain(Partition::users())
         .chain(groups.iter().flat_map(|name| Partition::members(name)))
+}
+
+/// What is current of a partition after key `after`, in key order, read some at a time.
+pub(crate) fn heads<'a>(
+    backup: &'a dyn Backup,
+    pool: &'a PoolId,
+    partition: &'a Partition,
+    after: Option<String>,
+) -> impl Stream<Item = Result<Vec<Head>>> + Send + 'a {
+    stream::try_unfold(Some(after), async move |next| {
+        let Some(after) = next else { return Ok(None) };
+        let heads = backup.heads(pool, partition, after.as_deref(), CHUNK).await?;
+        // A chunk that is not full is the last.
+        let next = (heads.len() == CHUNK).then(|| heads.last().map(|head| head.key.clone()));
+        Ok(Some((heads, next)))
+    })
 }
 
 /// Walks over the versions of a snapshot, some at a time: memory does not grow with the pool.

@@ -89,6 +89,16 @@ impl Totals {
             Kind::Settings => {}
         }
     }
+
+    /// What is left of each without `other`, which is a part of it.
+    #[must_use]
+    pub const fn minus(&self, other: &Self) -> Self {
+        Self {
+            users: self.users.saturating_sub(other.users),
+            groups: self.groups.saturating_sub(other.groups),
+            memberships: self.memberships.saturating_sub(other.memberships),
+        }
+    }
 }
 
 /// What a run found, over users, groups and memberships together.
