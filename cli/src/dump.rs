@@ -26,8 +26,7 @@ pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
     let backup = context.read().await?.backup;
     context
         .interruptible(INTERRUPTED, async {
-            let source = &args.source;
-            let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
+            let snapshot = context.snapshot(backup, &args.source).await?;
             let mut sink = Sink::open(&context.output, args.out.as_deref(), &context.backup)?;
             let totals = match args.format {
                 Format::Jsonl => jsonl(&snapshot, &mut sink).await?,
@@ -144,7 +143,7 @@ pub enum Sink<'a> {
 impl<'a> Sink<'a> {
     pub fn open(output: &'a Output, path: Option<&Path>, backup: &BackupUrl) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::Stdout(output)) };
-        if matches!(backup, BackupUrl::File(backup) if is_part_of(path, backup)) {
+        if backup.file().is_some_and(|backup| is_part_of(path, &backup)) {
             return Err(Failure::usage("--out names the backup itself: name another file"));
         }
         let folder = match path.parent() {

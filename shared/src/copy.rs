@@ -27,7 +27,7 @@ pub async fn copy_run(snapshot: &Snapshot, into: &dyn Backup, progress: &dyn Pro
     let run = place(snapshot, into.latest(snapshot.pool()).await?, &runs);
     let at = run.ended_at.unwrap_or(run.started_at);
     let totals = run.manifest.as_ref().map(|manifest| manifest.totals);
-    progress.begin(Stage::Copy, totals.map(|totals| totals.users + totals.groups + totals.memberships));
+    progress.begin(Stage::Copy, totals.map(|totals| totals.sum()));
     close_others(snapshot, into, at).await?;
     let mut walk = snapshot.everything().await?;
     while let Some(versions) = walk.next().await? {

@@ -90,6 +90,11 @@ impl Totals {
         }
     }
 
+    /// All of them.
+    pub const fn sum(&self) -> u64 {
+        self.users + self.groups + self.memberships
+    }
+
     /// What is left of each without `other`, which is a part of it.
     #[must_use]
     pub const fn minus(&self, other: &Self) -> Self {

@@ -6,5 +6,6 @@ mod errors;
 mod interrupted;
 mod journey;
 mod restore;
+mod retired;
 mod table;
 mod world;

@@ -10,9 +10,10 @@ use super::items::{Content, Item, read};
 use super::scan::{SEGMENTS, STRANGER};
 use super::tally::Tally;
 use crate::export::ShrinkGuard;
+use crate::model::{Group, Kind, Record};
 use crate::ports::{Backup, Observation};
 use crate::progress::{Progress, Stage};
-use crate::run::{Run, RunId, RunStatus, Totals};
+use crate::run::{LeftOut, Run, RunId, RunStatus, Totals};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -48,18 +49,20 @@ impl RetiredTable {
         // Before the items: if an export comes to its end meanwhile, what was read before has not
         // become old by it.
         let latest = latest_export(&self.latest_exports().await?);
-        let tally = self.read_items(backup, progress, latest).await?;
+        let mut tally = self.read_items(backup, progress, latest).await?;
         let pool = self.pool();
+        self.name_groups(backup, latest, &mut tally).await?;
+        self.must_be_listable(&tally)?;
         let Held { all, fresh } = Held::of(backup, &pool, latest).await?;
         let (total, stale) = (all.totals, all.totals.minus(&fresh.totals));
         let (status, reason) = judge(latest, &total, &stale);
-        let holdings = if status == RunStatus::Complete { fresh } else { all };
+        let (holdings, gone) = if status == RunStatus::Complete { (fresh, stale.sum()) } else { (all, 0) };
         if let (RunStatus::Complete, Some(latest)) = (status, latest)
             && stale != Totals::default()
         {
             close_stale(backup, &pool, latest).await?;
         }
-        let run = Run { status, reason, ..tally.run(pool, latest, holdings) };
+        let run = Run { status, reason, ..tally.run(pool, latest, holdings, gone) };
         backup.put_run(&run).await?;
         let notes = tally.notes(&total, &stale, &run);
         Ok(Reading { run, notes })
@@ -78,7 +81,6 @@ impl RetiredTable {
             .try_fold(Tally::default(), |sum, tally| async { Ok(sum.with(tally)) })
             .await?;
         progress.end(Stage::Scan);
-        self.must_be_listable(&tally)?;
         Ok(tally)
     }
 
@@ -114,6 +116,9 @@ impl RetiredTable {
             match read(item) {
                 Ok(Content::Record(record, confirmed)) => {
                     tally.add(confirmed, latest);
+                    if let Record::Membership(member) = &record {
+                        tally.add_member(&member.group, confirmed);
+                    }
                     seen.push(Observation::new(&record, confirmed)?);
                 }
                 Ok(Content::LatestExport(_)) => {}
@@ -121,6 +126,30 @@ impl RetiredTable {
             }
         }
         backup.observe(&self.pool(), &RunId::new(SCAN), &seen).await
+    }
+
+    /// Adds the groups that are known by their members only: their items are missing, or cannot be
+    /// read. They have nothing but their names, and are listed.
+    async fn name_groups(
+        &self,
+        backup: &dyn Backup,
+        latest: Option<Timestamp>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        for name in backup.group_names(&self.pool()).await? {
+            tally.members.remove(&name);
+        }
+        let nameless = std::mem::take(&mut tally.members);
+        let seen = nameless.iter().map(|(name, confirmed)| Observation::new(&named(name), *confirmed));
+        backup.observe(&self.pool(), &RunId::new(SCAN), &seen.collect::<Result<Vec<_>>>()?).await?;
+        for (name, confirmed) in nameless {
+            tally.add(confirmed, latest);
+            if latest.is_none_or(|latest| confirmed >= latest) {
+                let reason = "only its members tell of it: it has its name, and nothing else".to_owned();
+                tally.unread.push(LeftOut { record: Some(Kind::Group), key: name, reason });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses what cannot be listed item by item, or of which nothing is left.
@@ -142,6 +171,18 @@ impl RetiredTable {
 /// What the versions of a run are first seen by, before it has an id: that follows from all of
 /// them.
 const SCAN: &str = "scan";
+
+/// A group of which the name is known, and nothing else.
+fn named(name: &str) -> Record {
+    Record::Group(Group {
+        name: name.to_owned(),
+        description: None,
+        precedence: None,
+        role_arn: None,
+        created_at: None,
+        modified_at: None,
+    })
+}
 
 /// When the export began that came to its end last.
 fn latest_export(items: &[Item]) -> Option<Timestamp> {

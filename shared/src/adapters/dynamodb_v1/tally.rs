@@ -16,6 +16,9 @@ pub(super) struct Tally {
     newer: u64,
     /// When the first and the last export began that saw any of them.
     confirmed: Option<(Timestamp, Timestamp)>,
+    /// The groups that have members, and when the last export began that saw one.
+    pub(super) members: BTreeMap<String, Timestamp>,
+    /// What cannot be read.
     pub(super) unread: Vec<LeftOut>,
 }
 
@@ -24,6 +27,13 @@ impl Tally {
         self.records += 1;
         self.newer += u64::from(latest.is_some_and(|latest| confirmed > latest));
         self.widen((confirmed, confirmed));
+    }
+
+    pub(super) fn add_member(&mut self, group: &str, confirmed: Timestamp) {
+        match self.members.get_mut(group) {
+            Some(last) => *last = confirmed.max(*last),
+            None => drop(self.members.insert(group.to_owned(), confirmed)),
+        }
     }
 
     fn widen(&mut self, (first, last): (Timestamp, Timestamp)) {
@@ -36,6 +46,9 @@ impl Tally {
         self.newer += other.newer;
         if let Some(times) = other.confirmed {
             self.widen(times);
+        }
+        for (group, confirmed) in other.members {
+            self.add_member(&group, confirmed);
         }
         self.unread.extend(other.unread);
         self
@@ -56,17 +69,17 @@ impl Tally {
         said.join("; ")
     }
 
-    /// The run of these holdings, complete.
-    pub(super) fn run(&self, pool: PoolId, latest: Option<Timestamp>, holdings: Holdings) -> Run {
+    /// The run of these holdings, complete, in which so much is gone.
+    pub(super) fn run(&self, pool: PoolId, latest: Option<Timestamp>, holdings: Holdings, gone: u64) -> Run {
         let (first, last) =
             self.confirmed.or(latest.map(|latest| (latest, latest))).unwrap_or((NEVER, NEVER));
         let started_at = latest.unwrap_or(first);
         let ended_at = started_at.max(last);
         let totals = holdings.totals;
-        let new = totals.users + totals.groups + totals.memberships;
+        let new = totals.sum();
         let manifest = Manifest {
             totals,
-            changes: Changes { new, ..Changes::default() },
+            changes: Changes { new, gone, ..Changes::default() },
             digests: holdings.digests.finish(),
         };
         Run {
@@ -117,7 +130,7 @@ impl Tally {
                 "an export of the retired solution goes on, or failed: {newer} items are as it saw them, {others} as the export of {since} did"
             )
         });
-        let twice = self.records.saturating_sub(all.users + all.groups + all.memberships);
+        let twice = self.records.saturating_sub(all.sum());
         let twice = (twice > 0).then(|| {
             format!("{twice} items are of records that another item is of, too, which was confirmed later and counts")
         });
@@ -136,8 +149,11 @@ fn fingerprint(pool: &PoolId, manifest: &Manifest) -> u64 {
     u64::from_be_bytes([0, 0, 0, 0, 0, first, second, third])
 }
 
-/// `3 users, 0 groups, 12 memberships`.
+/// `1 user, 12 memberships`: what there is of each kind.
 fn counted(totals: &Totals) -> String {
-    let Totals { users, groups, memberships } = totals;
-    format!("{users} users, {groups} groups, {memberships} memberships")
+    let counts = [(totals.users, "user"), (totals.groups, "group"), (totals.memberships, "membership")];
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    let said: Vec<String> =
+        some.map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" })).collect();
+    said.join(", ")
 }

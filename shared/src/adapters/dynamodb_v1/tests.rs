@@ -238,9 +238,10 @@ async fn what_the_last_export_no_longer_saw_is_left_out_and_said() {
     items.extend([user(90, BEFORE), member("admins", 90, BEFORE)]);
     let read = Read::of(&items, Some(LATEST)).await.unwrap();
     assert_eq!(read.reading.run.status, RunStatus::Complete);
+    assert_eq!(read.reading.run.manifest.as_ref().unwrap().changes.gone, 2);
     assert_eq!(read.totals().await, Totals { users: 30, groups: 1, memberships: 1 });
     let [note] = &read.reading.notes[..] else { panic!("{:?}", read.reading.notes) };
-    assert!(note.ends_with("no longer saw them: 1 users, 0 groups, 1 memberships"), "{note}");
+    assert!(note.ends_with("no longer saw them: 1 user, 1 membership"), "{note}");
 }
 
 /// A replica may have the end of an export before what it saw.
@@ -342,6 +343,29 @@ async fn what_cannot_be_read_is_listed_and_the_rest_is_there() {
         ]
     );
     assert!(!format!("{left_out:?}").contains("example.com"));
+}
+
+/// Who is in which group is not lost with what the group's own item says.
+#[tokio::test]
+async fn a_group_that_only_its_members_tell_of_is_there_by_name_and_listed() {
+    let mut items = ten();
+    let mut broken = group("staff", LATEST);
+    broken["groupName"] = json!({ "S": "another" });
+    items.extend([member("lost", 1, LATEST), broken, member("staff", 1, LATEST), member("staff", 2, LATEST)]);
+    let read = Read::of(&items, Some(LATEST)).await.unwrap();
+    assert_eq!(read.totals().await, Totals { users: 10, groups: 3, memberships: 4 });
+    assert_eq!(read.reading.notes, [""; 0]);
+    let keys: Vec<&str> = read.reading.run.left_out.iter().map(|item| item.key.as_str()).collect();
+    assert_eq!(keys, ["lost", "staff", "staff"]);
+    let found = read.record(&Partition::Groups, "staff").await;
+    assert!(matches!(found, Record::Group(group) if group.description.is_none()));
+
+    // One that nobody saw any more goes with its members.
+    let mut items = ten();
+    items.push(member("lost", 1, BEFORE));
+    let read = Read::of(&items, Some(LATEST)).await.unwrap();
+    assert_eq!(read.totals().await, Totals { users: 10, groups: 1, memberships: 1 });
+    assert_eq!(read.reading.run.left_out, []);
 }
 
 #[tokio::test]
