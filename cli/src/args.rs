@@ -9,7 +9,7 @@ use cognito_profiles::export::ShrinkGuard;
 use cognito_profiles::model::PoolId;
 use cognito_profiles::pacing::{Category, Rates};
 
-use crate::backup_url::{BackupUrl, StateUrl};
+use crate::backup_url::{BackupUrl, StateUrl, is_table};
 use std::path::PathBuf;
 
 /// Back up Amazon Cognito user pools, and restore them into new ones.
@@ -47,6 +47,9 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Where the backup is: sqlite:PATH, or dynamodb:TABLE to read and restore from
+    ///
+    /// dynamodb-v1:TABLE is a table of the retired Cognito User Profiles Export Reference
+    /// Architecture.
     #[arg(
         long,
         global = true,
@@ -214,7 +217,7 @@ pub struct ImportArgs {
 #[derive(Debug, Args)]
 pub struct SourceArgs {
     /// The pool in the backup, if it holds several
-    #[arg(long, value_name = "ID", value_parser = pool)]
+    #[arg(long, value_name = "ID", value_parser = source_pool)]
     pub from_pool: Option<PoolId>,
     /// A run by its id or the beginning of it, or a time; else the last complete run
     ///
@@ -372,7 +375,7 @@ pub struct DiffArgs {
     /// The later run
     pub run_b: String,
     /// The pool, if times are given and the backup holds several
-    #[arg(long, value_name = "ID", value_parser = pool)]
+    #[arg(long, value_name = "ID", value_parser = source_pool)]
     pub from_pool: Option<PoolId>,
 }
 
@@ -460,6 +463,14 @@ fn pool(text: &str) -> Result<PoolId, String> {
     Ok(PoolId::new(text))
 }
 
+/// A pool in a backup; `dynamodb-v1:TABLE` stands for the one whose own id is not known.
+fn source_pool(text: &str) -> Result<PoolId, String> {
+    match PoolId::new(text).retired_table() {
+        Some(table) if is_table(table) => Ok(PoolId::of_retired_table(table)),
+        _ => pool(text),
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share <= 1.0);
     share.ok_or_else(|| "write a number above 0 and at most 1, such as 0.5".to_owned())
@@ -514,6 +525,13 @@ mod tests {
     #[test]
     fn clap_finds_no_fault_with_it() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pool_may_be_named_by_its_table_where_it_is_in_a_backup() {
+        assert!(source_pool("eu-west-1_AbCdEf123").is_ok() && source_pool("dynamodb-v1:My.Table").is_ok());
+        assert!(source_pool("dynamodb-v1:a b").is_err() && source_pool("my-table").is_err());
+        assert!(pool("dynamodb-v1:My.Table").is_err());
     }
 
     #[test]

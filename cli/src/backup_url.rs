@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use cognito_profiles::model::PoolId;
+
 /// Where a backup is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackupUrl {
@@ -11,6 +13,27 @@ pub enum BackupUrl {
     File(PathBuf),
     /// `dynamodb:TABLE`
     Table(String),
+    /// `dynamodb-v1:TABLE`: a table of the retired solution.
+    Retired(String),
+}
+
+impl BackupUrl {
+    /// The file that it is, or that an import from it is kept in unless another is named.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(path.clone()),
+            Self::Table(_) => None,
+            Self::Retired(table) => Some(PathBuf::from(format!("{table}.v1.db"))),
+        }
+    }
+
+    /// What stands for the pool it is of, where no pool can be named by an id of Cognito's.
+    pub fn retired_pool(&self) -> Option<PoolId> {
+        match self {
+            Self::Retired(table) => Some(PoolId::of_retired_table(table)),
+            Self::File(_) | Self::Table(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for BackupUrl {
@@ -18,6 +41,7 @@ impl fmt::Display for BackupUrl {
         match self {
             Self::File(path) => write!(f, "sqlite:{}", path.display()),
             Self::Table(name) => write!(f, "dynamodb:{name}"),
+            Self::Retired(name) => write!(f, "dynamodb-v1:{name}"),
         }
     }
 }
@@ -38,7 +62,7 @@ impl FromStr for StateUrl {
     fn from_str(text: &str) -> Result<Self, NotABackupUrl> {
         match text.parse()? {
             BackupUrl::File(path) => Ok(Self(path)),
-            BackupUrl::Table(_) => Err(NotABackupUrl::NoPath),
+            BackupUrl::Table(_) | BackupUrl::Retired(_) => Err(NotABackupUrl::NoPath),
         }
     }
 }
@@ -51,7 +75,11 @@ pub enum NotABackupUrl {
     Slashes(String),
     #[error("write a table's name after \"dynamodb:\", such as dynamodb:cognito-profiles-backup")]
     NoTable,
-    #[error("write sqlite:{0} to name that file, or dynamodb:TABLE to name a table")]
+    #[error("write the name of the retired solution's table after \"dynamodb-v1:\"")]
+    NoRetiredTable,
+    #[error(
+        "write sqlite:{0} to name that file, dynamodb:TABLE to name a table, or dynamodb-v1:TABLE to name one of the retired solution"
+    )]
     PlainPath(String),
 }
 
@@ -64,6 +92,8 @@ impl FromStr for BackupUrl {
             Some(("sqlite", path)) => file(path),
             Some(("dynamodb", name)) if is_table(name) => Ok(Self::Table(name.to_owned())),
             Some(("dynamodb", _)) => Err(NotABackupUrl::NoTable),
+            Some(("dynamodb-v1", name)) if is_table(name) => Ok(Self::Retired(name.to_owned())),
+            Some(("dynamodb-v1", _)) => Err(NotABackupUrl::NoRetiredTable),
             _ => Err(NotABackupUrl::PlainPath(text.to_owned())),
         }
     }
@@ -82,7 +112,7 @@ fn file(path: &str) -> Result<BackupUrl, NotABackupUrl> {
 
 /// Whether a table may be named so (DynamoDB Developer Guide, "Supported data types and naming
 /// rules").
-fn is_table(name: &str) -> bool {
+pub fn is_table(name: &str) -> bool {
     (3..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
@@ -106,5 +136,13 @@ mod tests {
         for wrong in ["dynamodb:", "dynamodb:ab", "dynamodb://table", "dynamodb:a table"] {
             assert_eq!(parsed(wrong), Err(NotABackupUrl::NoTable), "{wrong}");
         }
+        let retired = parsed("dynamodb-v1:Stack-BackupTable-1A").unwrap();
+        assert_eq!(retired, BackupUrl::Retired("Stack-BackupTable-1A".into()));
+        assert_eq!(retired.to_string(), "dynamodb-v1:Stack-BackupTable-1A");
+        assert_eq!(retired.retired_pool().unwrap().as_str(), retired.to_string());
+        assert_eq!(parsed("dynamodb-v1:a b"), Err(NotABackupUrl::NoRetiredTable));
+        assert!(
+            "dynamodb-v1:table".parse::<StateUrl>().is_err() && "sqlite:a.db".parse::<StateUrl>().is_ok()
+        );
     }
 }

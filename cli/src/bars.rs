@@ -111,6 +111,8 @@ const fn name(stage: Stage) -> &'static str {
         Stage::Members => "Listing group members",
         Stage::Reconcile => "Comparing with backup",
         Stage::Confirm => "Confirming who is gone",
+        Stage::Scan => "Reading the table",
+        Stage::Copy => "Keeping what was read",
         Stage::Plan => "Reading the backup",
         Stage::CreateGroups => "Creating groups",
         Stage::ImportJobs => "Importing users",

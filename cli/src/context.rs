@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cognito_profiles::ports::Backup;
+use cognito_profiles::read::Snapshot;
 use tokio::sync::watch;
 
-use crate::args::Global;
+use crate::args::{Global, SourceArgs};
 use crate::backup_url::{BackupUrl, StateUrl};
 use crate::bars::Bars;
 use crate::exit::{Failure, Status};
 use crate::output::Output;
+use crate::remarks::Remarks;
 use crate::store::Store;
 
 /// Said when a command that continues where it stopped was interrupted.
@@ -26,6 +29,7 @@ pub struct Context {
     pub import_state: Option<PathBuf>,
     pub output: Arc<Output>,
     pub progress: Arc<Bars>,
+    pub remarks: Arc<Remarks>,
     interrupted: watch::Receiver<bool>,
 }
 
@@ -38,6 +42,7 @@ impl Context {
             import_state: import_state.map(StateUrl::into_path),
             output: Arc::new(Output::new(json)),
             progress: Arc::new(Bars::new(!quiet && !json)),
+            remarks: Arc::default(),
             interrupted: listen_for_signals(),
         }
     }
@@ -66,6 +71,13 @@ impl Context {
     /// The backup, to be read.
     pub async fn read(&self) -> Result<Store, Failure> {
         Store::read(self).await
+    }
+
+    /// The snapshot a person means, and word of what it does not hold.
+    pub async fn snapshot(&self, backup: Arc<dyn Backup>, source: &SourceArgs) -> Result<Snapshot, Failure> {
+        let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
+        self.remarks.left_out(&self.output, &snapshot.run);
+        Ok(snapshot)
     }
 }
 

@@ -18,6 +18,9 @@ pub async fn run(context: &Context, args: DiffArgs) -> Result<Ending, Failure> {
     context
         .interruptible(INTERRUPTED, async {
             let (first, second) = both(backup, &args).await?;
+            for snapshot in [&first, &second] {
+                context.remarks.left_out(&context.output, &snapshot.run);
+            }
             let counts = between(&first, &second, |difference| {
                 context.output.object(&Line::new("change", difference))?;
                 context.output.say(plain(difference))

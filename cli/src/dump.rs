@@ -24,8 +24,7 @@ pub async fn run(context: &Context, args: DumpArgs) -> Result<Ending, Failure> {
     let backup = context.read().await?.backup;
     context
         .interruptible(INTERRUPTED, async {
-            let source = &args.source;
-            let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
+            let snapshot = context.snapshot(backup, &args.source).await?;
             let mut sink = Sink::open(&context.output, args.out.as_deref(), &context.backup)?;
             let totals = match args.format {
                 Format::Jsonl => jsonl(&snapshot, &mut sink).await?,

@@ -44,6 +44,9 @@ pub struct Exported {
 fn file(context: &Context) -> Result<&Path, Failure> {
     match &context.backup {
         BackupUrl::File(path) => Ok(path),
+        BackupUrl::Retired(_) => Err(Failure::usage(
+            "a table of the retired solution is only read: export into a file with --backup sqlite:PATH",
+        )),
         BackupUrl::Table(_) => Err(Failure::usage(
             "a table is written by the stack's ExportWorkflow: start that with `aws stepfunctions \
              start-execution`, or export into a file with --backup sqlite:PATH",

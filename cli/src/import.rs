@@ -12,13 +12,12 @@ use cognito_profiles::run::RunId;
 use cognito_profiles::time::duration;
 
 use crate::args::{self, ImportArgs};
-use crate::backup_url::BackupUrl;
 use crate::connect::Connection;
 use crate::context::{CONTINUABLE, Context};
 use crate::exit::{Ending, Failure, Status};
 use crate::output::Output;
 use crate::store::Store;
-use crate::{report, seal, text};
+use crate::{report, text};
 
 pub async fn run(context: &Context, args: ImportArgs) -> Result<Ending, Failure> {
     if !args.yes && !args.plan && !can_ask() {
@@ -29,10 +28,9 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<Ending, Failure>
             "import jobs need a role by which Cognito writes their logs: pass --logs-role-arn",
         ));
     }
-    if let (true, BackupUrl::File(path)) = (args.plan, &context.backup) {
-        seal::must_not_be_broken(path).await?;
-    }
-    let store = if args.plan { Store::read(context).await? } else { Store::restore(context).await? };
+    let into = &args.user_pool_id;
+    let store =
+        if args.plan { Store::plan(context, into).await? } else { Store::restore(context, into).await? };
     let ended = restore_from(context, &args, &store).await;
     let closed = store.close().await;
     let ending = ended?;
@@ -65,7 +63,9 @@ pub fn scratch() -> Result<Scratch, Failure> {
 async fn restore(context: &Context, importer: &Importer, args: &ImportArgs) -> Result<Ending, Failure> {
     let output = &context.output;
     let source = &args.source;
-    let snapshot = importer.find_snapshot(source.from_pool.as_ref(), source.as_of.as_deref()).await?;
+    let from = source.from_pool.clone().or_else(|| context.backup.retired_pool());
+    let snapshot = importer.find_snapshot(from.as_ref(), source.as_of.as_deref()).await?;
+    context.remarks.left_out(output, &snapshot.run);
     let prepared = importer.prepare(snapshot, options(args)).await?;
     show_plan(output, &prepared.plan)?;
     if !prepared.plan.incompatible.is_empty() {

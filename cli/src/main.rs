@@ -17,7 +17,9 @@ mod import;
 mod lines;
 mod map;
 mod output;
+mod remarks;
 mod report;
+mod retired;
 mod runs;
 mod seal;
 mod settings;
@@ -57,7 +59,7 @@ async fn run(cli: Cli) -> ExitCode {
     // On the heap: the state of the largest command is larger than a stack should carry.
     let ended = Box::pin(command(&context, cli.command)).await;
     context.progress.settle();
-    context.output.end(name, ended.unwrap_or_else(Ending::from))
+    context.output.end(name, context.remarks.end(ended.unwrap_or_else(Ending::from)))
 }
 
 async fn command(context: &Context, command: Command) -> Result<Ending, Failure> {

@@ -11,7 +11,7 @@ use crate::output::{Output, json_line};
 use crate::report::find;
 use crate::sink::Sink;
 use crate::table::Table;
-use crate::text;
+use crate::{retired, text};
 
 const COLUMNS: [&str; 4] = ["old_sub", "new_sub", "old_username", "new_username"];
 
@@ -22,10 +22,11 @@ pub async fn run(context: &Context, args: MapArgs) -> Result<Ending, Failure> {
     if args.out.is_some() && args.format.is_none() {
         return Err(Failure::usage("say how to write the file: --format csv or --format jsonl"));
     }
+    let context = &retired::of_imports(context)?;
     let store = context.read().await?;
     context
         .interruptible(INTERRUPTED, async {
-            let import = find(&*store.imports, &args.which).await?;
+            let import = find(context, &store, &args.which).await?;
             let map = Map { imports: &*store.imports, import: &import.id };
             let users = match args.format {
                 None => map.table(&context.output).await?,

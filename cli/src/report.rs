@@ -10,13 +10,15 @@ use crate::context::{Context, INTERRUPTED};
 use crate::differences;
 use crate::exit::{Ending, Failure, Status};
 use crate::output::Output;
-use crate::text;
+use crate::store::Store;
+use crate::{retired, text};
 
 pub async fn run(context: &Context, args: ReportArgs) -> Result<Ending, Failure> {
+    let context = &retired::of_imports(context)?;
     let store = context.read().await?;
     context
         .interruptible(INTERRUPTED, async {
-            let import = find(&*store.imports, &args.which).await?;
+            let import = find(context, &store, &args.which).await?;
             let groups = store.backup.group_names(&import.from_pool).await?;
             let report = Report::of(&*store.imports, import, groups).await?;
             show(&context.output, &report)?;
@@ -25,8 +27,16 @@ pub async fn run(context: &Context, args: ReportArgs) -> Result<Ending, Failure>
         .await
 }
 
-/// The import that is meant.
-pub async fn find(imports: &dyn Imports, which: &WhichImport) -> Result<Import, Failure> {
+/// The import that is meant, and word of what its run does not hold.
+pub async fn find(context: &Context, store: &Store, which: &WhichImport) -> Result<Import, Failure> {
+    let import = meant(&*store.imports, which).await?;
+    if let Some(run) = store.backup.run(&import.from_pool, &import.run).await? {
+        context.remarks.left_out(&context.output, &run);
+    }
+    Ok(import)
+}
+
+async fn meant(imports: &dyn Imports, which: &WhichImport) -> Result<Import, Failure> {
     let mut found = imports.imports(which.user_pool_id.as_ref()).await?;
     let Some(text) = which.import.as_deref() else {
         return found.pop().ok_or_else(|| Error::NoImport.into());

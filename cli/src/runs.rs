@@ -18,6 +18,9 @@ pub async fn run(context: &Context) -> Result<Ending, Failure> {
         return Err(Error::EmptyBackup.into());
     }
     list(context, &runs)?;
+    for run in &runs {
+        context.remarks.left_out(&context.output, run);
+    }
     Ok(Ending::new(Status::Complete).with("runs", runs.len()))
 }
 

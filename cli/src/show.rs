@@ -15,8 +15,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Ending, Failure> {
     let filter = Filter::new(args.what, args.conditions)?;
     let backup = context.read().await?.backup;
     let shown = context.interruptible(INTERRUPTED, async {
-        let source = &args.source;
-        let snapshot = Snapshot::find(backup, source.from_pool.as_ref(), source.as_of.as_deref()).await?;
+        let snapshot = context.snapshot(backup, &args.source).await?;
         let shown = match args.what {
             What::Users => users(context, &snapshot, &filter).await?,
             What::Groups => groups(context, &snapshot, &filter).await?,

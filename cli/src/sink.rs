@@ -25,7 +25,7 @@ impl<'a> Sink<'a> {
     /// no place for it.
     pub fn open(output: &'a Output, path: Option<&Path>, backup: &BackupUrl) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::Stdout(output)) };
-        if matches!(backup, BackupUrl::File(backup) if is_part_of(path, backup)) {
+        if backup.file().is_some_and(|backup| is_part_of(path, &backup)) {
             return Err(Failure::usage("--out names the backup itself: name another file"));
         }
         let folder = match path.parent() {

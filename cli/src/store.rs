@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use cognito_profiles::adapters::dynamodb;
 use cognito_profiles::adapters::sqlite::SqliteStore;
+use cognito_profiles::model::PoolId;
 use cognito_profiles::ports::{Backup, Imports};
 
 use crate::backup_url::BackupUrl;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::seal;
+use crate::{retired, seal};
 
 /// A backup that is open.
 #[derive(Clone)]
@@ -24,8 +25,9 @@ impl Store {
     /// The backup, to be read.
     pub async fn read(context: &Context) -> Result<Self, Failure> {
         let store = match &context.backup {
-            BackupUrl::File(path) => Self::of_file(SqliteStore::open_read_only(path)?),
+            BackupUrl::File(path) => Self::reading(Arc::new(SqliteStore::open_read_only(path)?)),
             BackupUrl::Table(name) => Self::of_table(context, name).await?,
+            BackupUrl::Retired(table) => Self::reading(retired::scan(context, table).await?.0),
         };
         match &context.import_state {
             Some(path) if path.exists() => {
@@ -36,15 +38,26 @@ impl Store {
         }
     }
 
-    /// The backup, to be restored from. What becomes of the import is written beside it, or to
-    /// the file that is named for that.
-    pub async fn restore(context: &Context) -> Result<Self, Failure> {
+    /// The backup, to plan what would be restored into that pool.
+    pub async fn plan(context: &Context, into: &PoolId) -> Result<Self, Failure> {
+        match &context.backup {
+            BackupUrl::Retired(table) => return retired::to_restore(context, table, into, true).await,
+            BackupUrl::File(path) => seal::must_not_be_broken(path).await?,
+            BackupUrl::Table(_) => {}
+        }
+        Self::read(context).await
+    }
+
+    /// The backup, to be restored from into that pool. What becomes of the import is written
+    /// beside it, or to the file that is named for that.
+    pub async fn restore(context: &Context, into: &PoolId) -> Result<Self, Failure> {
         let store = match (&context.backup, &context.import_state) {
+            (BackupUrl::Retired(table), _) => return retired::to_restore(context, table, into, false).await,
             (BackupUrl::File(path), state) => {
                 seal::must_not_be_broken(path).await?;
                 match state {
                     None => return Ok(Self::writing(SqliteStore::open(path)?)),
-                    Some(_) => Self::of_file(SqliteStore::open_read_only(path)?),
+                    Some(_) => Self::reading(Arc::new(SqliteStore::open_read_only(path)?)),
                 }
             }
             (BackupUrl::Table(name), _) => Self::of_table(context, name).await?,
@@ -61,8 +74,8 @@ impl Store {
         Self { backup: store.clone(), imports: store.clone(), written: vec![store] }
     }
 
-    fn of_file(store: SqliteStore) -> Self {
-        let store = Arc::new(store);
+    /// A file that is already open, to be read.
+    pub fn reading(store: Arc<SqliteStore>) -> Self {
         Self { backup: store.clone(), imports: store, written: Vec::new() }
     }
 

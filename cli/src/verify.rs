@@ -26,9 +26,13 @@ use crate::exit::{Ending, Failure, Status};
 use crate::import::scratch;
 use crate::output::Output;
 use crate::store::Store;
-use crate::{differences, seal, text};
+use crate::{differences, retired, seal, text};
 
 pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure> {
+    // A pool that was restored from a table of the retired solution is compared with what was read
+    // of it then.
+    let of_imports = args.user_pool_id.as_ref().and_then(|_| retired::of_imports(context).ok());
+    let context = of_imports.as_ref().unwrap_or(context);
     context
         .interruptible(INTERRUPTED, async {
             let (store, ending) = check_backup(context).await?;
@@ -47,12 +51,16 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Ending, Failure>
 pub async fn check_backup(context: &Context) -> Result<(Store, Ending), Failure> {
     let file = match &context.backup {
         BackupUrl::File(path) => Some(check_file(path).await?),
-        BackupUrl::Table(_) => None,
+        BackupUrl::Table(_) | BackupUrl::Retired(_) => None,
     };
     let store = context.read().await?;
+    let runs = store.backup.runs(None).await?;
     // Any table could be named: in one without a run, nothing damaged would be found.
-    if file.is_none() && store.backup.runs(None).await?.is_empty() {
+    if file.is_none() && runs.is_empty() {
         return Err(Error::EmptyBackup.into());
+    }
+    for run in &runs {
+        context.remarks.left_out(&context.output, run);
     }
     let report = match verify(&*store.backup, &*context.progress).await {
         // What cannot even be read is said by the error; the structure is why.

@@ -195,7 +195,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The backup holds no run to read from.
-    #[error("the backup holds no complete run of {0}: run an export first")]
+    #[error(
+        "the backup holds no complete run of {0}: run an export first, or name a run with --as-of (`cognito-profiles runs` lists them)"
+    )]
     NoCompleteRun(PoolId),
     /// The backup holds nothing at all.
     #[error("the backup is empty: run an export first")]
@@ -215,6 +217,17 @@ pub enum Error {
     /// A run still going on was named.
     #[error("run {0} has not ended: wait for it, or run the export again to complete it, or name another")]
     RunNotEnded(RunId),
+    /// The settings of the pool were not saved.
+    #[error("run {0} has no settings: the retired solution did not save them")]
+    NoSettings(RunId),
+    /// A table is there, but it is not one of the retired solution.
+    #[error("DynamoDB table {table} {matter}")]
+    NotRetired {
+        /// The table.
+        table: String,
+        /// What it is instead, and what to do.
+        matter: String,
+    },
     /// The target of a restore has users.
     #[error("user pool {0} is not empty: restore into a new, empty pool")]
     TargetNotEmpty(PoolId),
@@ -270,7 +283,7 @@ impl Error {
             Self::LockLost(_) => "lock_lost",
             Self::RunBroken(_) => "run_broken",
             Self::NoBackup(_) => "no_backup",
-            Self::NotABackup(_) => "not_a_backup",
+            Self::NotABackup(_) | Self::NotRetired { .. } => "not_a_backup",
             Self::NewerFormat { .. } => "newer_format",
             Self::InUse(_) => "in_use",
             Self::Corrupted(_) | Self::Encoding { .. } => "corrupted",
@@ -285,6 +298,7 @@ impl Error {
             Self::AmbiguousRun(_) => "ambiguous_run",
             Self::NoRunBy(_) => "no_run_by",
             Self::RunNotEnded(_) => "run_not_ended",
+            Self::NoSettings(_) => "no_settings",
             Self::TargetNotEmpty(_) => "target_not_empty",
             Self::OtherImport { .. } => "other_import",
             Self::NoImport | Self::NoSuchImport(_) => "no_such_import",
@@ -305,6 +319,7 @@ impl Error {
             | Self::Credentials(_)
             | Self::NoBackup(_)
             | Self::NotABackup(_)
+            | Self::NotRetired { .. }
             | Self::NewerFormat { .. }
             | Self::NoCompleteRun(_)
             | Self::EmptyBackup
@@ -313,6 +328,7 @@ impl Error {
             | Self::AmbiguousRun(_)
             | Self::NoRunBy(_)
             | Self::RunNotEnded(_)
+            | Self::NoSettings(_)
             | Self::NoImport
             | Self::NoSuchImport(_)
             | Self::Usage(_) => Class::Usage,

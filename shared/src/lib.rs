@@ -6,6 +6,7 @@
 
 pub mod adapters;
 pub mod compare;
+pub mod copy;
 pub mod digest;
 pub mod error;
 pub mod export;

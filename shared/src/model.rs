@@ -25,10 +25,54 @@ impl PoolId {
         &self.0
     }
 
+    /// Stands for the pool that `table` of the retired solution is of: its items do not say which
+    /// that is. No id of Cognito's has a colon.
+    pub fn of_retired_table(table: &str) -> Self {
+        Self(format!("{RETIRED}{table}"))
+    }
+
+    /// The table of the retired solution that is all that is known of the pool, if it is.
+    pub fn retired_table(&self) -> Option<&str> {
+        self.0.strip_prefix(RETIRED)
+    }
+
     /// The Region the id names before its underscore, if it has that form.
     pub fn region(&self) -> Option<&str> {
         self.0.split_once('_').map(|(region, _)| region).filter(|region| region.contains('-'))
     }
+
+    /// Whether Cognito makes a group of that name itself, for the users of an identity provider
+    /// (`<pool id>_<provider>`). Where the pool's own id is not known, any that looks like one
+    /// counts.
+    pub fn makes_group(&self, name: &str) -> bool {
+        match self.retired_table() {
+            None => name.strip_prefix(self.as_str()).is_some_and(|rest| rest.starts_with('_')),
+            Some(_) => begins_with_pool_id(name),
+        }
+    }
+}
+
+/// How the ids begin that stand for a pool whose own is not known; also how its table is named
+/// with `--backup`.
+const RETIRED: &str = "dynamodb-v1:";
+
+/// Cognito makes ids of so many letters and digits after the Region and an underscore. The
+/// documentation does not promise it; but a group that a person named after a Region must not be
+/// taken for one of Cognito's.
+const POOL_ID_LETTERS: usize = 9;
+
+/// Whether a text begins with what looks like the id of a pool, and an underscore.
+fn begins_with_pool_id(text: &str) -> bool {
+    let mut parts = text.splitn(3, '_');
+    let (Some(region), Some(id), Some(_)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let words: Vec<&str> = region.split('-').collect();
+    let [first @ .., number] = &words[..] else { return false };
+    first.len() >= 2
+        && first.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && id.len() == POOL_ID_LETTERS
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 impl fmt::Display for PoolId {
@@ -99,7 +143,7 @@ impl Group {
     /// Whether Cognito made the group itself for the users of an identity provider
     /// (`<pool id>_<provider>`); it makes it again when they sign in.
     pub fn is_automatic(&self, pool: &PoolId) -> bool {
-        self.name.strip_prefix(pool.as_str()).is_some_and(|rest| rest.starts_with('_'))
+        pool.makes_group(&self.name)
     }
 }
 
@@ -409,5 +453,27 @@ mod tests {
         assert!(!group("eu-west-1_abcd").is_automatic(&pool));
         assert_eq!(pool.region(), Some("eu-west-1"));
         assert_eq!(PoolId::new("nonsense").region(), None);
+    }
+
+    #[test]
+    fn knows_them_by_their_form_where_the_pool_is_known_by_its_table_only() {
+        let pool = PoolId::of_retired_table("Backup_1.Table");
+        assert_eq!(pool.retired_table(), Some("Backup_1.Table"));
+        assert_eq!(PoolId::new("eu-west-1_AbCdEf123").retired_table(), None);
+        for made in ["eu-west-1_AbCdEf123_Google", "us-gov-west-1_abcdefghi_My_Own_Idp"] {
+            assert!(pool.makes_group(made), "{made}");
+        }
+        for others in [
+            "admins",
+            "eu-west-1_AbCdEf123",
+            "eu-west-1_team_a",
+            "eu-west_AbCdEf123_a",
+            "1_AbCdEf123_a",
+            "-1_AbCdEf123_a",
+            "EU-WEST-1_AbCdEf123_a",
+            "dynamodb-v1:Backup_1.Table_a",
+        ] {
+            assert!(!pool.makes_group(others), "{others}");
+        }
     }
 }

@@ -13,6 +13,10 @@ pub enum Stage {
     Reconcile,
     /// Asking Cognito whether missing users are really gone; counts users.
     Confirm,
+    /// Reading a table of the retired solution; counts items.
+    Scan,
+    /// Carrying a run into another backup; counts records.
+    Copy,
     /// Looking through the backup before a restore; counts records.
     Plan,
     /// Creating groups; counts groups.

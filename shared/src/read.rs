@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use futures::{Stream, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Partition, PoolId, Record, SETTINGS_KEY};
-use crate::ports::{Backup, Version};
+use crate::ports::{Backup, Head, Version};
 use crate::run::{Run, RunStatus};
 use crate::settings::{PoolSettings, Settings};
 use crate::time::Timestamp;
@@ -56,18 +57,26 @@ impl Snapshot {
     }
 
     /// The pool's settings.
+    ///
+    /// # Errors
+    /// [`Error::NoSettings`] if the run never had any: those of a table of the retired solution.
     pub async fn settings(&self) -> Result<Settings> {
         let keys = [SETTINGS_KEY.to_owned()];
         let found = self.backup.get(self.pool(), &Partition::Settings, &keys, self.at).await?;
         match found.first().map(Version::record).transpose()? {
             Some(Record::Settings(settings)) => Ok(settings),
+            _ if self.pool().retired_table().is_some() => Err(Error::NoSettings(self.run.id.clone())),
             _ => Err(Error::Corrupted("the settings of the pool are missing".to_owned())),
         }
     }
 
-    /// The part of the settings that decides what a pool can take.
-    pub async fn pool_settings(&self) -> Result<PoolSettings> {
-        self.settings().await?.pool()
+    /// The part of the settings that decides what a pool can take; none if none were saved.
+    pub async fn pool_settings(&self) -> Result<Option<PoolSettings>> {
+        match self.settings().await {
+            Ok(settings) => settings.pool().map(Some),
+            Err(Error::NoSettings(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Walks over these partitions, which are in their order.
@@ -104,6 +113,22 @@ pub(crate) fn all_partitions(groups: &[String]) -> impl Iterator<Item = Partitio
         .into_iter()
         .chain(Partition::users())
         .chain(groups.iter().flat_map(|name| Partition::members(name)))
+}
+
+/// What is current of a partition after key `after`, in key order, read some at a time.
+pub(crate) fn heads<'a>(
+    backup: &'a dyn Backup,
+    pool: &'a PoolId,
+    partition: &'a Partition,
+    after: Option<String>,
+) -> impl Stream<Item = Result<Vec<Head>>> + Send + 'a {
+    stream::try_unfold(Some(after), async move |next| {
+        let Some(after) = next else { return Ok(None) };
+        let heads = backup.heads(pool, partition, after.as_deref(), CHUNK).await?;
+        // A chunk that is not full is the last.
+        let next = (heads.len() == CHUNK).then(|| heads.last().map(|head| head.key.clone()));
+        Ok(Some((heads, next)))
+    })
 }
 
 /// Walks over the versions of a snapshot, some at a time: memory does not grow with the pool.

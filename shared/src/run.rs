@@ -89,6 +89,21 @@ impl Totals {
             Kind::Settings => {}
         }
     }
+
+    /// All of them.
+    pub const fn sum(&self) -> u64 {
+        self.users + self.groups + self.memberships
+    }
+
+    /// What is left of each without `other`, which is a part of it.
+    #[must_use]
+    pub const fn minus(&self, other: &Self) -> Self {
+        Self {
+            users: self.users.saturating_sub(other.users),
+            groups: self.groups.saturating_sub(other.groups),
+            memberships: self.memberships.saturating_sub(other.memberships),
+        }
+    }
 }
 
 /// What a run found, over users, groups and memberships together.
@@ -115,6 +130,18 @@ pub struct Manifest {
     pub digests: BTreeMap<String, Hash>,
 }
 
+/// What a run does not hold although it was there: it could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What it is, if that can be told.
+    pub record: Option<Kind>,
+    /// A `sub`, a group's name, or both (`GROUP/SUB`) for a membership; a number, such as `#3`,
+    /// if none can be told or shown.
+    pub key: String,
+    /// Why, without personal data.
+    pub reason: String,
+}
+
 /// One export of one pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -138,6 +165,10 @@ pub struct Run {
     pub manifest: Option<Manifest>,
     /// Why it was held or failed, for a person to read. Never personal data.
     pub reason: Option<String>,
+    /// What it does not hold although it was there. A pool can be read whole; only a table of the
+    /// retired solution has such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Run {

@@ -43,8 +43,8 @@ pub async fn new_tables(client: &Client) -> Tables {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let tables =
         Tables { client: client.clone(), backup: format!("backup-{number}"), run: format!("run-{number}") };
-    create(client, &tables.backup).await;
-    create(client, &tables.run).await;
+    create(client, &tables.backup, ["pk", "sk"]).await;
+    create(client, &tables.run, ["pk", "sk"]).await;
     tables
 }
 
@@ -56,7 +56,11 @@ pub async fn new_store(client: &Client, clock: Arc<dyn Clock>) -> Arc<DynamoStor
     Arc::new(DynamoStore::new(new_tables(client).await, RETENTION_DAYS, clock))
 }
 
-async fn create(client: &Client, name: &str) {
+/// Makes a table with these keys, the partition's and the one it is sorted by; both are texts.
+///
+/// # Panics
+/// If the service refuses.
+pub async fn create(client: &Client, name: &str, [partition, sort]: [&str; 2]) {
     let attribute = |name: &str| {
         let text = ScalarAttributeType::S;
         AttributeDefinition::builder()
@@ -71,8 +75,8 @@ async fn create(client: &Client, name: &str) {
     client
         .create_table()
         .table_name(name)
-        .set_attribute_definitions(Some(vec![attribute("pk"), attribute("sk")]))
-        .set_key_schema(Some(vec![key("pk", KeyType::Hash), key("sk", KeyType::Range)]))
+        .set_attribute_definitions(Some(vec![attribute(partition), attribute(sort)]))
+        .set_key_schema(Some(vec![key(partition, KeyType::Hash), key(sort, KeyType::Range)]))
         .billing_mode(BillingMode::PayPerRequest)
         .send()
         .await

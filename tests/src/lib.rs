@@ -8,6 +8,7 @@ pub mod import_cloud;
 mod memory_lock;
 mod ministack;
 pub mod mortal;
+pub mod retired;
 mod server;
 mod sim_clock;
 mod sim_directory;

@@ -7,7 +7,7 @@ use cognito_sim::Operation;
 use crate::journey::{assert_holds_all, assert_restored};
 use crate::world::{World, fast};
 
-fn signal(name: &'static str) -> impl FnOnce(&Child) {
+pub fn signal(name: &'static str) -> impl FnOnce(&Child) {
     move |child| {
         let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
         assert!(sent.success());

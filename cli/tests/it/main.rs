@@ -6,6 +6,7 @@ mod errors;
 mod interrupted;
 mod journey;
 mod restore;
+mod retired;
 mod settings;
 mod table;
 mod world;

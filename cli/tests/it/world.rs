@@ -119,6 +119,17 @@ impl World {
         number: u32,
         then: impl FnOnce(&Child),
     ) -> Ran {
+        self.stop_command_at(&mut self.command(args), operation, number, then)
+    }
+
+    /// The same for any command.
+    pub fn stop_command_at(
+        &self,
+        command: &mut Command,
+        operation: Operation,
+        number: u32,
+        then: impl FnOnce(&Child),
+    ) -> Ran {
         let (reached, when_reached) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let mut left = number;
@@ -133,7 +144,7 @@ impl World {
             }
             left = left.saturating_sub(1);
         });
-        let mut child = self.command(args).spawn().unwrap();
+        let mut child = command.spawn().unwrap();
         while when_reached.recv_timeout(Duration::from_millis(20)).is_err() {
             assert_eq!(child.try_wait().unwrap(), None, "it ended before {operation:?} number {number}");
         }

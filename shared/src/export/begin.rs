@@ -126,6 +126,7 @@ impl Exporter {
             listed_whole: false,
             manifest: None,
             reason: None,
+            left_out: Vec::new(),
         };
         self.backup.put_run(&run).await?;
         Ok(run)

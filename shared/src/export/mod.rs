@@ -25,7 +25,7 @@ use crate::model::{Partition, PoolId};
 use crate::pacing::Paced;
 use crate::ports::{Backup, Clock, Head, Ledger, Listing, ListingProgress, Queue};
 use crate::progress::{Progress, Stage};
-use crate::read::CHUNK;
+use crate::read;
 use crate::run::Run;
 use crate::settings::Recipient;
 use crate::time::Timestamp;
@@ -201,14 +201,9 @@ impl Exporter {
         partition: &'a Partition,
         after: Option<String>,
     ) -> impl Stream<Item = Result<Head>> + Send + 'a {
-        stream::try_unfold(Some(after), async move |next| {
-            let Some(after) = next else { return Ok(None) };
-            let heads = self.backup.heads(self.pool(), partition, after.as_deref(), CHUNK).await?;
-            // A chunk that is not full is the last.
-            let next = (heads.len() == CHUNK).then(|| heads.last().map(|head| head.key.clone()));
-            Ok(Some((stream::iter(heads.into_iter().map(Ok)), next)))
-        })
-        .try_flatten()
+        read::heads(&*self.backup, self.pool(), partition, after)
+            .map_ok(|heads| stream::iter(heads.into_iter().map(Ok)))
+            .try_flatten()
     }
 
     /// Opens those of these listings that the run does not have yet. Returns whether there is

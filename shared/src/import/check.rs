@@ -376,7 +376,7 @@ impl Check<'_> {
     /// Members of one group in the backup whose user was restored, and is not in it.
     async fn members(&self, versions: &[Version]) -> Result<Found> {
         let group = group_of(versions);
-        if group.strip_prefix(self.old.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
+        if self.old.pool().makes_group(group) {
             return Ok(Found::default());
         }
         let mappings = self.mappings(versions).await?.into_values();
@@ -394,7 +394,7 @@ impl Check<'_> {
     /// Members of one group of the new pool who were not in it in the backup.
     async fn other_members(&self, versions: &[Version]) -> Result<Found> {
         let group = group_of(versions);
-        if group.strip_prefix(self.new.pool().as_str()).is_some_and(|rest| rest.starts_with('_')) {
+        if self.new.pool().makes_group(group) {
             return Ok(Found::default());
         }
         let new_subs: Vec<String> = versions.iter().map(|version| version.key.clone()).collect();

@@ -109,7 +109,7 @@ impl Importer {
         }
         let groups = self.plan_memberships(snapshot, &mut survey).await?;
         self.progress.end(Stage::Plan);
-        let automatic = groups.keys().filter(|name| is_automatic(name, snapshot.pool())).count() as u64;
+        let automatic = groups.keys().filter(|name| snapshot.pool().makes_group(name)).count() as u64;
         let mut plan = survey.plan(&totals, automatic);
         plan.options = import.options.clone();
         plan.from_pool = Some(snapshot.pool().clone());
@@ -142,7 +142,7 @@ impl Importer {
                 let group = versions.first().map_or("", |version| version.partition.group());
                 *groups.entry(group.to_owned()).or_default() += versions.len() as u64;
                 for version in &versions {
-                    survey.membership(&version.key, is_automatic(group, snapshot.pool()));
+                    survey.membership(&version.key, snapshot.pool().makes_group(group));
                 }
                 self.progress.advance(Stage::Plan, versions.len() as u64);
             }
@@ -150,10 +150,6 @@ impl Importer {
         }
         Ok(groups)
     }
-}
-
-fn is_automatic(group: &str, pool: &PoolId) -> bool {
-    group.strip_prefix(pool.as_str()).is_some_and(|rest| rest.starts_with('_'))
 }
 
 /// What to know of a run that is not complete, and is restored because it was named.

@@ -21,7 +21,12 @@ const CREATION_TRIGGERS: [&str; 4] = ["PreSignUp", "CustomMessage", "CustomEmail
 
 /// What is found while looking.
 pub(super) struct Survey<'a> {
+    /// What the old pool was like; what a pool is by default if nothing is known of it.
     source: PoolSettings,
+    is_source_known: bool,
+    /// Whether users have names that Cognito did not make up, as it does for a pool that signs in
+    /// by e-mail or phone: a user's `sub`.
+    have_names: bool,
     fit: &'a Fit,
     used: BTreeMap<String, u64>,
     problems: BTreeMap<String, u64>,
@@ -50,10 +55,14 @@ struct UniqueName {
 }
 
 impl<'a> Survey<'a> {
-    pub fn new(source: PoolSettings, fit: &'a Fit) -> Self {
+    pub fn new(source: Option<PoolSettings>, fit: &'a Fit) -> Self {
+        let is_source_known = source.is_some();
+        let source = source.unwrap_or_default();
         let names = unique_names(&source, &fit.target);
         Self {
             source,
+            is_source_known,
+            have_names: false,
             fit,
             used: BTreeMap::new(),
             problems: BTreeMap::new(),
@@ -69,6 +78,7 @@ impl<'a> Survey<'a> {
 
     /// Looks at one user.
     pub fn user(&mut self, user: &User) {
+        self.have_names |= user.username != user.sub;
         let route = self.fit.route(user);
         if let Route::Not(reason) = route {
             self.not_created.insert(short_hash(&user.sub));
@@ -187,6 +197,7 @@ impl<'a> Survey<'a> {
         let attributes = self.used.iter().filter_map(|(name, users)| self.attribute_objection(name, *users));
         attributes
             .chain(self.sign_in_objection())
+            .chain(self.nameless_objection())
             .chain(self.old_sub_objection())
             .chain(self.job_objection())
             .collect()
@@ -230,6 +241,21 @@ impl<'a> Survey<'a> {
         })
     }
 
+    /// The same, where only the users themselves tell how they signed in.
+    fn nameless_objection(&self) -> Option<String> {
+        let target = &self.fit.target;
+        let takes = |name: &str| {
+            [&target.username_attributes, &target.alias_attributes]
+                .iter()
+                .any(|names| names.iter().any(|taken| taken == name))
+        };
+        let are_nameless = !self.is_source_known && self.plan.users_to_create > 0 && !self.have_names;
+        (are_nameless && !takes("email") && !takes("phone_number")).then(|| {
+            "users have no names of their own in the backup, so they sign in by email or phone_number, and the new pool takes neither: make one with that as username attribute or alias"
+                .to_owned()
+        })
+    }
+
     fn old_sub_objection(&self) -> Option<String> {
         let name = self.fit.options.old_sub_attribute.as_ref()?;
         let Some(attribute) = self.fit.target.attribute(name) else {
@@ -246,9 +272,15 @@ impl<'a> Survey<'a> {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if !self.is_source_known {
+            notes.push(
+                "nothing is known of the old pool's settings, which were not saved: that the new pool has those it needs is not checked"
+                    .to_owned(),
+            );
+        }
         let mfa = |pool: &PoolSettings| pool.mfa_configuration.clone().unwrap_or_else(|| "OFF".to_owned());
         let (was, is) = (mfa(&self.source), mfa(&self.fit.target));
-        if was != is {
+        if was != is && self.is_source_known {
             notes.push(format!("multi-factor authentication was {was} and is {is} in the new pool"));
         }
         if is != "OFF" || was != "OFF" {
@@ -263,7 +295,8 @@ impl<'a> Survey<'a> {
         for alias in self.source.alias_attributes.iter().filter(|name| !known(name)) {
             notes.push(format!("users could sign in by {alias}, which is no alias in the new pool"));
         }
-        if self.fit.target.makes_usernames() && !self.source.makes_usernames() {
+        let had_names = if self.is_source_known { !self.source.makes_usernames() } else { self.have_names };
+        if self.fit.target.makes_usernames() && had_names {
             notes.push("the new pool makes up usernames: the old ones are kept only in the map".to_owned());
         }
         if self.fit.options.create_with == CreateWith::ImportJob {
@@ -323,4 +356,75 @@ fn unique_names(source: &PoolSettings, target: &PoolSettings) -> Vec<UniqueName>
 fn short_hash(text: &str) -> u128 {
     let hash = Sha256::digest(text);
     hash.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ports::{ImportOptions, Target};
+    use crate::settings::Settings;
+
+    /// The plan of users with these `sub`s and names, each with an e-mail address.
+    fn plan(source: Option<Value>, target: Value, users: &[(&str, &str)]) -> Plan {
+        let settings = |pool| Settings::new(pool, Value::Null);
+        let target = Target { settings: settings(target), ..Target::default() };
+        let fit = Fit::new(&target, &ImportOptions::default()).unwrap();
+        let mut survey = Survey::new(source.map(|pool| settings(pool).pool().unwrap()), &fit);
+        for (sub, username) in users {
+            survey.user(&User {
+                sub: (*sub).into(),
+                username: (*username).into(),
+                attributes: [("email".to_owned(), format!("{sub}@example.com"))].into(),
+                enabled: true,
+                status: "CONFIRMED".into(),
+                created_at: None,
+                modified_at: None,
+                mfa_options: Vec::new(),
+            });
+        }
+        survey.plan(&Totals::default(), 0)
+    }
+
+    /// A pool with e-mail addresses, and this besides.
+    fn pool(more: &Value) -> Value {
+        let mut pool = json!({"SchemaAttributes": [{"Name": "email", "AttributeDataType": "String"}]});
+        pool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        pool
+    }
+
+    #[test]
+    fn without_settings_the_users_tell_how_they_signed_in() {
+        let nameless = [("a1", "a1"), ("b2", "b2")];
+        let refused = plan(None, pool(&json!({})), &nameless);
+        assert_eq!(refused.incompatible.len(), 1, "{:?}", refused.incompatible);
+        assert!(refused.incompatible[0].contains("the new pool takes neither"), "{:?}", refused.incompatible);
+        for takes in [
+            json!({"UsernameAttributes": ["email"]}),
+            json!({"UsernameAttributes": ["phone_number"]}),
+            json!({"AliasAttributes": ["email"]}),
+        ] {
+            let taken = plan(None, pool(&takes), &nameless);
+            assert_eq!(taken.incompatible, [""; 0]);
+        }
+        let named = plan(None, pool(&json!({})), &[nameless[0], ("c3", "cleo")]);
+        assert_eq!(named.incompatible, [""; 0], "one who has a name has it from a pool that takes names");
+        assert_eq!(plan(None, pool(&json!({})), &[]).incompatible, [""; 0], "nobody tells nothing");
+    }
+
+    #[test]
+    fn says_that_nothing_is_known_and_claims_nothing_else() {
+        let target = || pool(&json!({"MfaConfiguration": "OPTIONAL", "UsernameAttributes": ["email"]}));
+        let unknown = plan(None, target(), &[("a1", "ann")]).notes.join("; ");
+        assert!(unknown.starts_with("nothing is known of the old pool's settings"), "{unknown}");
+        assert!(
+            !unknown.contains("authentication was") && unknown.contains("makes up usernames"),
+            "{unknown}"
+        );
+        let nameless = plan(None, target(), &[("a1", "a1")]).notes.join("; ");
+        assert!(!nameless.contains("makes up usernames"), "{nameless}");
+        let known = plan(Some(json!({})), target(), &[("a1", "ann")]).notes.join("; ");
+        assert!(!known.contains("nothing is known") && known.contains("authentication was OFF"), "{known}");
+    }
 }

@@ -169,6 +169,7 @@ mod tests {
                 ..Manifest::default()
             }),
             reason: reason.map(str::to_owned),
+            left_out: Vec::new(),
         }
     }
 

@@ -30,12 +30,20 @@ const ATTEMPTS: u32 = 8;
 /// # Errors
 /// [`Error::Usage`] if no Region is configured.
 pub async fn open_backup(table: String, profile: Option<&str>) -> Result<DynamoStore> {
+    let client = connect(&table, profile).await?;
+    // A backup alone never asks for the other table, and supersedes nothing that is kept.
+    let tables = Tables { client, run: table.clone(), backup: table };
+    Ok(DynamoStore::new(tables, DEFAULT_RETENTION_DAYS, Arc::new(SystemClock::new())))
+}
+
+/// A client for a table that is read from outside of AWS, with patience of its own.
+pub(in crate::adapters) async fn connect(table: &str, profile: Option<&str>) -> Result<Client> {
     let named = match profile {
         Some(profile) => region_of(profile).await,
         None => None,
     };
     let region = match named {
-        None => configured_region(profile).await.ok_or_else(|| no_region(&table))?,
+        None => configured_region(profile).await.ok_or_else(|| no_region(table))?,
         Some(region) => region,
     };
     let timeouts = TimeoutConfig::builder()
@@ -46,10 +54,7 @@ pub async fn open_backup(table: String, profile: Option<&str>) -> Result<DynamoS
         .region(region.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts);
-    let client = Client::new(&with_profile(loader, profile, Some(region)).load().await);
-    // A backup alone never asks for the other table, and supersedes nothing that is kept.
-    let tables = Tables { client, run: table.clone(), backup: table };
-    Ok(DynamoStore::new(tables, DEFAULT_RETENTION_DAYS, Arc::new(SystemClock::new())))
+    Ok(Client::new(&with_profile(loader, profile, Some(region)).load().await))
 }
 
 fn no_region(table: &str) -> Error {

@@ -13,7 +13,7 @@ use crate::ports::Fault;
 
 /// What became of a request that was not granted.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::adapters) enum Failure {
     /// A condition does not hold: an answer, not an error.
     ConditionFailed,
     /// Another transaction has the item, or there is no capacity: the same again may do.
@@ -24,13 +24,13 @@ pub(super) enum Failure {
 
 /// What was asked of which table.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) operation: &'static str,
-    pub(super) table: &'a str,
+pub(in crate::adapters) struct Asked<'a> {
+    pub(in crate::adapters) operation: &'static str,
+    pub(in crate::adapters) table: &'a str,
 }
 
 impl Asked<'_> {
-    pub(super) fn failure<E>(self, error: &SdkError<E, HttpResponse>) -> Failure
+    pub(in crate::adapters) fn failure<E>(self, error: &SdkError<E, HttpResponse>) -> Failure
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
@@ -106,18 +106,25 @@ impl Asked<'_> {
 
     fn refused(self, code: &str) -> Failure {
         let action = match self.operation {
-            "GetItem" | "BatchGetItem" | "Query" => "read",
+            "GetItem" | "BatchGetItem" | "Query" | "Scan" => "read",
             _ => "written",
         };
         let (operation, table) = (self.operation, self.table);
-        let cause = format!("{operation} on DynamoDB table {table} is refused with {code}");
+        // What is asked of a table with other keys is not valid.
+        let hint = match code {
+            "ValidationException" if operation == "Query" => {
+                format!(". A table of the retired solution is named with --backup dynamodb-v1:{table}")
+            }
+            _ => String::new(),
+        };
+        let cause = format!("{operation} on DynamoDB table {table} is refused with {code}{hint}");
         Failure::Said(Error::Store { action, cause })
     }
 }
 
 impl Failure {
     /// As an error, where no condition was given and waiting has no use.
-    pub(super) fn into_error(self, asked: Asked<'_>) -> Error {
+    pub(in crate::adapters) fn into_error(self, asked: Asked<'_>) -> Error {
         match self {
             Self::Said(error) => error,
             Self::Busy(cause) => Error::StoreUnavailable { operation: asked.operation, cause },
@@ -134,6 +141,7 @@ fn actions(operation: &str) -> &'static str {
         "GetItem" => "dynamodb:GetItem",
         "BatchGetItem" => "dynamodb:BatchGetItem",
         "Query" => "dynamodb:Query",
+        "Scan" => "dynamodb:Scan",
         "PutItem" => "dynamodb:PutItem",
         "UpdateItem" => "dynamodb:UpdateItem",
         "DeleteItem" => "dynamodb:DeleteItem",

@@ -4,7 +4,7 @@ mod backup;
 mod batch;
 mod connect;
 mod expression;
-mod failure;
+pub(super) mod failure;
 mod imports;
 mod item;
 mod keys;
@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 
+pub(super) use connect::connect;
 pub use connect::open_backup;
 
 use crate::model::PoolId;

@@ -17,6 +17,7 @@ fn a_run(id: &str, pool: &PoolId, started: i64) -> Run {
         listed_whole: false,
         manifest: None,
         reason: None,
+        left_out: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ fn run_of_day(day: i64, status: RunStatus) -> Run {
         listed_whole: false,
         manifest: None,
         reason: None,
+        left_out: Vec::new(),
     }
 }
 

@@ -4,3 +4,4 @@ mod dynoxide;
 mod expiry;
 mod ministack;
 mod replica;
+mod retired;

@@ -40,6 +40,7 @@ async fn snapshot() -> Snapshot {
         listed_whole: true,
         manifest: None,
         reason: None,
+        left_out: Vec::new(),
     };
     Snapshot::of(Arc::new(store), run).unwrap()
 }

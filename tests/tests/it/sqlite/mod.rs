@@ -1,6 +1,7 @@
 //! A backup and ledger in SQLite.
 
 mod conformance;
+mod copy;
 mod files;
 mod model;
 mod seal;
