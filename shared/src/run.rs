@@ -28,6 +28,11 @@ impl RunId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When the run started, to the second, if the id says so.
+    pub(crate) fn started_at(&self) -> Option<Timestamp> {
+        self.0.split('-').next()?.parse().ok()
+    }
 }
 
 impl fmt::Display for RunId {

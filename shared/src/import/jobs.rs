@@ -39,13 +39,21 @@ const LONGEST_WAIT: f64 = 48.0 * 3600.0;
 /// How often a job is made again whose file was refused.
 const MOST_UPLOADS: u32 = 5;
 
-/// Between two looks at a job, in seconds: a twentieth of what is left, within these.
+/// Between two looks at a job, in seconds. A workflow that waits for a hundred jobs has 25,000
+/// events for all of them: so a job is looked at a dozen times.
 const SHORTEST_LOOK: f64 = 5.0;
-const LONGEST_LOOK: f64 = 300.0;
+const LONGEST_LOOK: f64 = 3_600.0;
+
+/// Until its pace is known, it is looked at when a twentieth of it may be done, at the latest
+/// after so many seconds.
+const FIRST_LOOK: f64 = 300.0;
 
 /// Until the next try to start a job.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(5);
-const TURN_AFTER: Duration = Duration::from_secs(30);
+
+/// While another one is in the way, in seconds: a tenth of the time it was so far, within these.
+const SHORTEST_TURN: f64 = 30.0;
+const LONGEST_TURN: f64 = 300.0;
 
 /// What is to be done about the jobs of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,9 +205,10 @@ impl Importer {
             if self.clock.now().seconds_since(job.since) > LONGEST_WAIT {
                 return Err(Error::JobStuck(format!("it is {} for 48 hours", report.status)));
             }
-            return Ok(Some(Next::Wait(until_next_look(&job, job.counts))));
+            return Ok(Some(Next::Wait(until_next_look(&job, job.counts, 0.0))));
         }
-        let wait = Next::Wait(until_next_look(&job, report.counts));
+        let pace = pace(job.counts, report.counts, self.clock.now().seconds_since(job.since));
+        let wait = Next::Wait(until_next_look(&job, report.counts, pace));
         self.note(ongoing, job, state, report).await?;
         Ok((state == JobState::Started).then_some(wait))
     }
@@ -215,7 +224,6 @@ impl Importer {
 
     async fn note(&self, ongoing: &Ongoing, job: Job, state: JobState, report: JobReport) -> Result<()> {
         let JobReport { status, counts } = report;
-        let rows = |counts: JobCounts| counts.imported + counts.skipped + counts.failed;
         self.progress.advance(Stage::ImportJobs, rows(counts).saturating_sub(rows(job.counts)));
         self.put_job(ongoing, Job { state, status: Some(status), counts, ..job }).await
     }
@@ -226,10 +234,11 @@ impl Importer {
     }
 
     fn wait_for_turn(&self, job: &Job) -> Result<Next> {
-        if self.clock.now().seconds_since(job.since) > LONGEST_WAIT {
+        let seconds = self.clock.now().seconds_since(job.since);
+        if seconds > LONGEST_WAIT {
             return Err(Error::JobStuck("another import job of the account runs for 48 hours".to_owned()));
         }
-        Ok(Next::Wait(TURN_AFTER))
+        Ok(Next::Wait(Duration::from_secs_f64((seconds / 10.0).clamp(SHORTEST_TURN, LONGEST_TURN))))
     }
 
     /// The file of a job: rows of those users after `job.from` who are not created yet, as many
@@ -313,10 +322,73 @@ const fn is_taken(error: &CallError) -> bool {
     matches!(error.fault, Fault::NotReady { .. } | Fault::Limit)
 }
 
-/// A twentieth of the time that is left, if the job does as many rows a second as we reckon.
+const fn rows(counts: JobCounts) -> u64 {
+    counts.imported + counts.skipped + counts.failed
+}
+
+/// Rows a second, between two looks; 0 if that cannot be told.
 #[allow(clippy::cast_precision_loss)] // a job has at most 500,000 rows
-fn until_next_look(job: &Job, counts: JobCounts) -> Duration {
-    let left = job.rows.saturating_sub(counts.imported + counts.skipped + counts.failed);
-    let seconds = left as f64 / ROWS_PER_SECOND / 20.0;
+fn pace(before: JobCounts, now: JobCounts, seconds: f64) -> f64 {
+    let done = rows(now).saturating_sub(rows(before)) as f64;
+    if seconds > 0.0 { done / seconds } else { 0.0 }
+}
+
+/// Three quarters of the time that is left at this pace. A job that is done waits at most a fiftieth
+/// of its time for the next.
+#[allow(clippy::cast_precision_loss)] // a job has at most 500,000 rows
+fn until_next_look(job: &Job, counts: JobCounts, pace: f64) -> Duration {
+    let left = job.rows.saturating_sub(rows(counts)) as f64;
+    let seconds = if pace > 0.0 {
+        (left * 0.75 / pace).max(job.rows as f64 / pace / 50.0)
+    } else {
+        (left / ROWS_PER_SECOND / 20.0).min(FIRST_LOOK)
+    };
     Duration::from_secs_f64(seconds.clamp(SHORTEST_LOOK, LONGEST_LOOK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    /// How often a job of so many rows is looked at that gets `rps` of them done each second; how
+    /// many seconds it takes, and how many after its end it is looked at for the last time.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    fn look(rows: u64, rps: f64) -> (f64, f64, f64) {
+        let mut job = Job {
+            number: 1,
+            ends: 0,
+            from: Position::Start,
+            through: Position::End,
+            rows,
+            state: JobState::Started,
+            id: None,
+            status: None,
+            counts: JobCounts::default(),
+            since: Timestamp::from_millis(0),
+        };
+        let (mut looks, mut elapsed, mut last_pace) = (0.0, 0.0, 0.0);
+        while job.counts.imported < rows {
+            let wait = until_next_look(&job, job.counts, last_pace).as_secs_f64();
+            elapsed += wait;
+            looks += 1.0;
+            let imported = ((elapsed * rps) as u64).min(rows);
+            let counts = JobCounts { imported, ..JobCounts::default() };
+            last_pace = pace(job.counts, counts, wait);
+            job.counts = counts;
+        }
+        let takes = rows as f64 / rps;
+        (looks, takes, elapsed - takes)
+    }
+
+    #[test]
+    fn a_job_is_looked_at_a_dozen_times_and_never_waits_long_for_the_next() {
+        for rows in [1, 100, 10_000, 500_000] {
+            for rps in [2.0, 35.0, 400.0, 5_000.0] {
+                let (looks, takes, late) = look(rows, rps);
+                assert!(looks <= 12.0 + takes / LONGEST_LOOK, "{rows} rows, {rps}/s: {looks} looks");
+                assert!(late <= takes / 40.0 + FIRST_LOOK, "{rows} rows, {rps}/s: {late} s late");
+            }
+        }
+    }
 }

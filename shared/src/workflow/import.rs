@@ -21,7 +21,7 @@ use crate::{Error, Result};
 
 /// So many batches are sent before they are replayed: enough to keep every worker busy until the
 /// next look, and few enough that none waits in the queue until it expires there.
-const MOST_IN_FLIGHT: u64 = 2_000;
+const MOST_IN_FLIGHT: u64 = 10_000;
 
 /// An import in which nothing moved for so long is broken: some message was lost to the
 /// dead-letter queue without anybody noting it. Five tries of a message whose workers die without
@@ -31,9 +31,15 @@ const STALLED_SECONDS: f64 = 2.0 * 3600.0;
 /// A message at its last try that says nothing more for so long died with its process.
 const LAST_TRY_SECONDS: f64 = 15.0 * 60.0;
 
-/// Between two looks, in seconds: a twentieth of what is on its way, within these.
+/// Between two looks, in seconds. Weeks of work have to fit a history of 25,000 events (Step
+/// Functions Developer Guide, "Quotas"): so the wait grows with what is left, but no further than
+/// to a tenth of what it took so far.
 const SHORTEST_WAIT: u64 = 5;
-const LONGEST_WAIT: u64 = 300;
+const LONGEST_FIRST_WAIT: f64 = 300.0;
+const LONGEST_WAIT: u64 = 3_600;
+
+/// So often the end of what is on its way is looked for: each time when a twentieth of it is done.
+const LOOKS_FOR_THE_END: f64 = 20.0;
 
 /// A place in a listing is written down after so many steps.
 const STEPS_TO_A_PLACE: u32 = 20;
@@ -228,9 +234,9 @@ impl ImportCoordinator {
 
     async fn go_on(&self, execution: &str, attempt: Attempt, action: ImportAction) -> Result<Value> {
         match action {
-            ImportAction::CreateUsers { last } => self.create_users(&attempt, last).await,
+            ImportAction::CreateUsers { last } => self.create_users(execution, &attempt, last).await,
             ImportAction::Match { again } => self.match_users(attempt, again).await,
-            ImportAction::Progress { last } => self.progress(&attempt, last).await,
+            ImportAction::Progress { last } => self.progress(execution, &attempt, last).await,
             ImportAction::Verify { again } => self.verify(attempt, again).await,
             _ => Ok(json!(self.finish(execution, attempt).await?)),
         }
@@ -266,7 +272,7 @@ impl ImportCoordinator {
 
     /// Groups, jobs, and then whoever no job carries: what a job creates bills nobody, so it goes
     /// first.
-    async fn create_users(&self, attempt: &Attempt, last: Option<Last>) -> Result<Value> {
+    async fn create_users(&self, execution: &str, attempt: &Attempt, last: Option<Last>) -> Result<Value> {
         let groups = self.send(attempt, Phase::Groups).await?;
         let jobs = self.importer.advance_jobs(&attempt.ongoing).await?;
         let users = match jobs {
@@ -277,16 +283,17 @@ impl ImportCoordinator {
         let must_match = done && self.importer.must_match(&attempt.ongoing).await?;
         let wait = match jobs {
             Next::Wait(duration) => duration.as_secs().clamp(SHORTEST_WAIT, LONGEST_WAIT),
-            Next::Done => self.wait(&[&groups, &users], Operation::AdminCreateUser),
+            Next::Done => self.wait(attempt, &[&groups, &users], Operation::AdminSetUserPassword),
         };
         // A job may take hours for its rows, and has patience of its own.
         let stands_still = jobs != Next::Done && groups.is_done();
         let last = self.look(attempt, &[groups, users], last, stands_still).await?;
+        self.hold(execution, attempt, wait).await?;
         Ok(json!({ "Done": done, "Match": must_match, "WaitSeconds": wait, "Last": last }))
     }
 
     /// Whoever is unfinished, and then memberships: those are of restored users only.
-    async fn progress(&self, attempt: &Attempt, last: Option<Last>) -> Result<Value> {
+    async fn progress(&self, execution: &str, attempt: &Attempt, last: Option<Last>) -> Result<Value> {
         let unfinished = self.send(attempt, Phase::Unfinished).await?;
         let memberships = if unfinished.is_done() {
             self.send(attempt, Phase::Memberships).await?
@@ -294,8 +301,9 @@ impl ImportCoordinator {
             self.listing(&attempt.id, Phase::Memberships).await?
         };
         let done = unfinished.is_done() && memberships.is_done();
-        let wait = self.wait(&[&unfinished, &memberships], Operation::AdminAddUserToGroup);
+        let wait = self.wait(attempt, &[&unfinished, &memberships], Operation::AdminAddUserToGroup);
         let last = self.look(attempt, &[unfinished, memberships], last, false).await?;
+        self.hold(execution, attempt, wait).await?;
         Ok(json!({ "Done": done, "WaitSeconds": wait, "Last": last }))
     }
 
@@ -394,14 +402,21 @@ impl ImportCoordinator {
         Ok(last)
     }
 
-    /// Seconds until the next look: a twentieth of the time that what is on its way takes.
+    /// Seconds until the next look: half of the time that what is on its way takes, so that the
+    /// workers never run out of it; at the end a twentieth of it.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    fn wait(&self, listings: &[&ListingProgress], operation: Operation) -> u64 {
+    fn wait(&self, attempt: &Attempt, listings: &[&ListingProgress], operation: Operation) -> u64 {
         let on_their_way: u64 =
             listings.iter().map(|progress| progress.cursor.pages.saturating_sub(progress.written)).sum();
         let rps = self.importer.directory.pacer().rates().reached(operation).max(0.1);
         let seconds_left = (on_their_way * BATCH as u64) as f64 / rps;
-        ((seconds_left / 20.0) as u64).clamp(SHORTEST_WAIT, LONGEST_WAIT)
+        let is_all = listings.iter().all(|progress| progress.cursor.ended);
+        let part = if is_all { LOOKS_FOR_THE_END } else { 2.0 };
+        // What was done by an earlier attempt is passed over much faster.
+        let now = self.importer.clock.now();
+        let so_far = attempt.id.started_at().map_or(0.0, |started_at| now.seconds_since(started_at));
+        let most = (so_far / 10.0).max(LONGEST_FIRST_WAIT);
+        ((seconds_left / part).min(most) as u64).clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
 
     async fn match_users(&self, mut attempt: Attempt, again: bool) -> Result<Value> {
@@ -519,6 +534,16 @@ impl ImportCoordinator {
         }
         self.release(execution).await?;
         Ok(import_notice::failed(into, Some(&import), reason))
+    }
+
+    /// The lease lasts over so many seconds of waiting, and then as long as always.
+    async fn hold(&self, execution: &str, attempt: &Attempt, seconds: u64) -> Result<()> {
+        let millis = i64::try_from(seconds * 1_000).unwrap_or(i64::MAX);
+        let until = self.importer.clock.now().plus_millis(millis + LEASE_MILLIS);
+        if self.lock.renew(&self.lock_name(), execution, until).await? {
+            return Ok(());
+        }
+        Err(Error::LockLost(attempt.id.clone()))
     }
 
     /// The attempt, if this execution may still go on with it; its lease is renewed.

@@ -15,12 +15,13 @@ const MOST_REASONS: usize = 20;
 
 /// Of an import that has come to its end.
 pub(super) fn of(import: &Import, counts: &Counts) -> Ending {
-    let (status, summary) = match import.status {
+    let (status, told, summary) = match import.status {
         ImportStatus::Complete => {
-            ("Complete", "Everything was restored, and the new pool is as the backup says.")
+            ("Complete", "complete", "Everything was restored, and the new pool is as the backup says.")
         }
         _ => (
             "PartiallyFailed",
+            "partially failed",
             "The import came to its end. Something is listed as not restored, or differs from the backup.",
         ),
     };
@@ -28,7 +29,7 @@ pub(super) fn of(import: &Import, counts: &Counts) -> Ending {
     if import.status != ImportStatus::Complete {
         message = format!("{message}\nWhat to do: {}\n", advice(import));
     }
-    Ending { status, subject: subject("import", status, &import.into_pool), message }
+    Ending { status, subject: subject("import", told, &import.into_pool), message }
 }
 
 /// Of an import that failed; of one that did not begin, nothing is known.
@@ -159,7 +160,10 @@ mod tests {
         let reasons: BTreeMap<_, _> = (1..=25).map(reason).collect();
         let counts = Counts { failures: 325, reasons, ..Counts::default() };
         let partial = of(&import(ImportStatus::Partial), &counts);
-        assert_eq!(partial.status, "PartiallyFailed");
+        assert_eq!(
+            (partial.status, partial.subject.as_str()),
+            ("PartiallyFailed", "Cognito import partially failed: eu-west-1_New")
+        );
         assert!(partial.message.contains("       25  user: reason 25\n       24  user: reason 24\n"));
         assert!(partial.message.contains("\nand 5 more\n\nWhat to do: see which"), "{}", partial.message);
         let into = PoolId::new("eu-west-1_New");

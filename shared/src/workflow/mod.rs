@@ -43,7 +43,7 @@ pub const RETRIED: [&str; 2] = ["store_unavailable", "unavailable"];
 pub const ON_BEGIN: [&str; 2] = ["already_running", "draining"];
 
 /// How long a run keeps its pool's lock without renewing it, in milliseconds. Longer than an
-/// action may take (15 minutes: Lambda's limit) and than the longest wait between two.
+/// action may take (15 minutes: Lambda's limit) and than the longest wait between two of an export.
 pub const LEASE_MILLIS: i64 = 30 * 60 * 1000;
 
 /// How long the lock is kept once a run has ended, in milliseconds: as long as who writes a
