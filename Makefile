@@ -12,7 +12,7 @@ VALIDATOR := tests/static/node_modules/.package-lock.json
 
 # sam finds cargo-lambda, and cargo-lambda its linker, on the path.
 SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/sam
-FUNCTIONS := export-coordinator list-pages write-pages
+FUNCTIONS := export-coordinator list-pages write-pages import-coordinator replay-updates
 DYNOXIDE := 3.2.0
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack test static stack ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
+.PHONY: help demo demo-stack bench bench-stack bench-import test static stack ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +41,10 @@ test: static stack ## run every test, those against MiniStack and dynoxide too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
 
-static: venv $(VALIDATOR) ## test the template and the state machine as they are written
+static: venv $(VALIDATOR) ## test the template and the state machines as they are written
 	$(VENV)/bin/pytest -q tests/static
 
-stack: venv ## deploy the template to MiniStack, and test the workflow there
+stack: venv ## deploy the template to MiniStack, and test the workflows there
 	$(VENV)/bin/pytest -q tests/stack
 
 $(VALIDATOR): tests/static/package-lock.json
@@ -70,10 +70,14 @@ bench: ## measure speed and quota; docs/PERFORMANCE.md has what it gave
 	python3 tests/bench/bench.py quota
 	python3 tests/bench/bench.py speed
 
-bench-stack: venv ## measure the deployed workflow on MiniStack; some ten minutes
+bench-stack: venv ## measure the deployed export on MiniStack; some ten minutes
 	$(VENV)/bin/python tests/bench/stack.py start
 	$(VENV)/bin/python tests/bench/stack.py units
 	$(VENV)/bin/python tests/bench/stack.py quota
+
+bench-import: venv ## measure the deployed import on MiniStack; some half an hour
+	$(VENV)/bin/python tests/bench/stack.py import-quota
+	$(VENV)/bin/python tests/bench/stack.py import
 
 # sam looks for each binary beside its crate, cargo-lambda puts all into the shared target folder.
 build: venv ## build the functions for Lambda

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the deployed workflow on MiniStack: the released functions as Lambda runs them, each
+"""Measures the deployed workflows on MiniStack: the released functions as Lambda runs them, each
 environment a process of its own. The simulated Cognito is the judge of the rate, dynoxide of the
 capacity.
 
@@ -7,6 +7,11 @@ capacity.
                              quota listing uses, throttled calls, peak memory of the functions
     stack.py units [USERS]   two exports: read and write units, items written
     stack.py start           package sizes, and how long a function takes to be ready
+    stack.py import [USERS]  one import by import jobs, TIMES times faster than the quotas allow: how long
+                             each step takes, peak memory of the functions
+    stack.py import-quota [USERS]
+                             one import by AdminCreateUser at the default quotas and 100 ms latency: how
+                             much of the quotas creation and memberships use, throttled calls
 """
 
 import statistics
@@ -25,7 +30,9 @@ from servers import peak_memory_mb
 from stack import Options, Stack
 
 GROUPS, LATENCY_MS, RATE = 20, 100, 30
-FUNCTIONS = ("ExportCoordinator", "ListPages", "WritePages")
+FUNCTIONS = ("ExportCoordinator", "ListPages", "WritePages", "ImportCoordinator", "ReplayUpdates")
+# So many workers believe each that it is alone, and calls at the whole rate.
+TIMES = 12
 
 
 def quota(users):
@@ -60,6 +67,84 @@ def units(users):
                 items = stack.proxy.writes[table] - written[table]
                 print(f"  {title} table, for each 1,000 users: {read / users * 1000:.1f} read units, "
                       f"{write / users * 1000:.1f} write units; {items / users:.4f} items written for each user")
+
+
+def restore(users):
+    # Up to two groups each: one on average.
+    simulator = (
+        "--users", users, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--no-quotas",
+        "--import-rows-per-second", 5_000,
+    )
+    with deployed(simulator) as stack:
+        accelerate(stack)
+        print(f"{users:,} users, {GROUPS} groups, {TIMES} times the default quotas")
+        print(f"exported: {export(stack)['manifest']['totals']}")
+        watch = Watch(stack)
+        execution, took = restore_once(stack, "ImportJob")
+        watch.stop()
+        print(f"restored in {took:.0f} s, {users / took:.0f} users/s")
+        print("  " + ", ".join(f"{name} {time:.0f} s" for name, time in steps(stack, execution) if time >= 1))
+        memory = (f"{function} {watch.memory[function]:.0f} MB" for function in FUNCTIONS)
+        print(f"  peak memory: {', '.join(memory)}")
+        print(f"  {len(stack.history(execution))} events in the history")
+        tell(stack)
+
+
+def restore_at_quota(users):
+    simulator = ("--users", users, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--latency-ms", LATENCY_MS)
+    with deployed(simulator) as stack:
+        print(f"{users:,} users, {GROUPS} groups, default quotas, {LATENCY_MS} ms latency, QuotaShare=1")
+        export(stack)
+        _, took = restore_once(stack, "AdminApi")
+        print(f"restored in {took:.0f} s")
+        meter = stack.simulator.meter()
+        for operation, rate in (("AdminCreateUser", 30), ("AdminSetUserPassword", 30), ("AdminAddUserToGroup", 25)):
+            used = meter["operations"][operation]
+            lasted = (used["last"] - used["first"]) / 1000
+            print(f"  {operation}: {used['accepted']} in {lasted:.1f} s: {used['accepted'] / lasted:.2f}/s, "
+                  f"{used['accepted'] / lasted / rate:.1%} of {rate}/s; most in any second {used['peak_attempts']}")
+        throttled = sum(used["throttled"] for used in meter["categories"].values())
+        print(f"  {throttled} throttled")
+        tell(stack)
+
+
+def restore_once(stack, how):
+    """Restores the filled pool into the empty one; returns the execution, and how long it took."""
+    began = time.monotonic()
+    execution = stack.start_import(stack.simulator.empty, SourceUserPoolId=stack.pools[0], CreateUsersWith=how)
+    ended = stack.wait_for_import(execution, stack.simulator.empty)
+    if ended.status != "SUCCEEDED":
+        sys.exit(f"the import ended as {ended.status}: {ended.cause}")
+    return execution, time.monotonic() - began
+
+
+def steps(stack, execution):
+    """How long the state machine was in each of its states."""
+    entered = [
+        (event["stateEnteredEventDetails"]["name"], event["timestamp"])
+        for event in stack.history(execution) if "stateEnteredEventDetails" in event
+    ]
+    times = {}
+    for (name, began), (_, ended) in zip(entered, entered[1:]):
+        times[name] = times.get(name, 0) + (ended - began).total_seconds()
+    return times.items()
+
+
+def accelerate(stack):
+    for function in ("ListPages", "ReplayUpdates"):
+        name = stack.resources[function]
+        variables = stack.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        stack.functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**variables, "WORKERS": "1"}})
+        for source in stack.functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
+            stack.functions.update_event_source_mapping(
+                UUID=source["UUID"], ScalingConfig={"MaximumConcurrency": TIMES})
+
+
+def tell(stack):
+    for _, text in stack.notifications():
+        if "Into " in text:
+            print("  " + "\n  ".join(text.splitlines()))
 
 
 def deployed(simulator, **more):
@@ -175,5 +260,9 @@ if __name__ == "__main__":
         units(int(rest[0]) if rest else 10_000)
     elif what == "start":
         start()
+    elif what == "import":
+        restore(int(rest[0]) if rest else 100_000)
+    elif what == "import-quota":
+        restore_at_quota(int(rest[0]) if rest else 3_000)
     else:
         sys.exit(__doc__)

@@ -16,6 +16,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WRITES = ("PutItem", "UpdateItem", "DeleteItem")
+# A pre-signed URL, passwords, and secrets of app clients.
+SECRETS = ("CreateUserImportJob", "AdminSetUserPassword", "DescribeUserPoolClient")
 
 
 class Call:
@@ -67,14 +69,18 @@ class Fault:
 class Proxy:
     def __init__(self, upstream, port, dynamodb=None):
         """Listens on `port`. `upstream` and `dynamodb` are host and port."""
-        self.upstream, self.dynamodb = upstream, dynamodb
+        self.upstream, self.port, self.dynamodb = upstream, port, dynamodb
         self.lock = threading.Lock()
         self.writes, self.calls = Counter(), Counter()
+        # Operations, by the function that asked for them.
+        self.asked = Counter()
         # Units, by table and "read" or "write".
         self.capacity = Counter()
         # Bodies, by queue URL.
         self.sent = {}
         self.faults = []
+        # Requests and answers of calls that hold secrets.
+        self.kept = {operation: [] for operation in SECRETS}
         # Requests that a policy did not allow.
         self.denied = Counter()
         self.server = Listener(("127.0.0.1", port), lambda *request: Handler(self, *request))
@@ -104,6 +110,7 @@ class Proxy:
         """Counts a call; returns the fault that strikes it, if any."""
         with self.lock:
             self.calls[call.operation] += 1
+            self.asked[call.function, call.operation] += 1
             self.writes.update(call.tables())
             if call.operation == "SendMessageBatch":
                 sent = call.json()
@@ -179,6 +186,8 @@ class Handler(BaseHTTPRequestHandler):
             upstream.close()
         if counted and answer.status == 200:
             self.proxy.note_capacity(call.operation, text)
+        if call.operation in SECRETS:
+            self.proxy.kept[call.operation].append((call.body, text))
         if b"AccessDenied" in text[:200]:
             self.proxy.denied[call.function, call.operation] += 1
         return answer.status, answer.getheaders(), text

@@ -1,6 +1,7 @@
 """What a pool holds, read through Cognito's API, and what the backup table holds, read as a person
 would: in the same form, so that they can be compared."""
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -75,6 +76,27 @@ def held_at(item, at):
     if at is None:
         return not item["pk"].endswith(HISTORY)
     return item["valid_from"] <= at and ("valid_to" not in item or at < item["valid_to"])
+
+
+def of_import(items, import_id):
+    """What became of each user, by old `sub`; and how many groups and updates could not be done."""
+    of_it = [item for item in items if item["pk"].split("#")[:2] == ["IMPORT", import_id]]
+    mappings = [record(item) for item in of_it if item["pk"].endswith("#MAP")]
+    became = {mapping["sub"]: mapping for mapping in mappings}
+    return became, sum("failure" in item for item in of_it)
+
+
+def record(item):
+    """What DynamoDB would write otherwise than we did is kept as text."""
+    return item["record"] if "record" in item else json.loads(item["content"])
+
+
+def restorable(attributes):
+    """Those that an import can set. A row of an import job says of every address whether it is verified."""
+    return {
+        name: value for name, value in attributes.items()
+        if name != "identities" and not (name.endswith("_verified") and value == "false")
+    }
 
 
 def is_version(item):

@@ -124,6 +124,12 @@ class Simulator(Server):
         with urllib.request.urlopen(f"{self.endpoint}/meter", timeout=30) as answer:
             return json.load(answer)
 
+    def begin_metering(self):
+        """Forgets what was asked of it so far."""
+        with urllib.request.urlopen(
+                urllib.request.Request(f"{self.endpoint}/meter", method="DELETE"), timeout=30) as answer:
+            answer.read()
+
 
 def without_aws(environment):
     """What a process needs of an environment that may belong to somebody's real account."""

@@ -22,13 +22,18 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
+import records
 from proxy import Proxy
 from servers import Dynoxide, MiniStack, Simulator, free_port, without_aws
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
 BIN = Path(sys.executable).parent
-PACKAGES = ("export-coordinator", "list-pages", "write-pages", "cognito-sim")
+PACKAGES = (
+    "export-coordinator", "list-pages", "write-pages", "import-coordinator", "replay-updates", "cognito-sim",
+    "cognito-profiles-cli",
+)
+QUEUES = ("ListQueue", "PageQueue", "ReplayQueue")
 REGION, SECOND_REGION = "us-east-1", "eu-west-1"
 NAME = "backup-test"
 
@@ -40,8 +45,6 @@ class Options:
     release: bool = False
     # Of the simulated Cognito.
     simulator: tuple = ()
-    # Further pools, made empty.
-    pools: int = 0
     parameters: dict = None
     # Waits and pauses between retries of the state machine are so much shorter.
     wait_scale: float = 1
@@ -49,8 +52,10 @@ class Options:
     dynoxide: bool = False
     # By way of the proxy, which reads the capacity.
     count_capacity: bool = False
+    # What the functions ask of Cognito goes through a proxy, too.
+    watch_cognito: bool = False
     # Longer than any run takes.
-    run_seconds: float = 120
+    run_seconds: float = 300
 
 
 @dataclass
@@ -59,6 +64,7 @@ class Execution:
     status: str
     error: str
     cause: str
+    output: str
 
 
 class Stack:
@@ -101,12 +107,15 @@ class Stack:
         counted = address(self.dynoxide) if options.count_capacity else None
         self.proxy = Proxy(address(self.ministack.endpoint), proxy_port, counted)
         self.running.append(self.proxy)
+        # Between the functions and Cognito: it notes who calls what.
+        self.cognito_proxy = Proxy(address(self.simulator.endpoint), free_port()) if options.watch_cognito else None
+        if self.cognito_proxy:
+            self.running.append(self.cognito_proxy)
         self.cognito = client("cognito-idp", self.simulator.endpoint)
         self.pools = [self.simulator.filled]
-        self.pools += [self._make_pool(number) for number in range(options.pools)]
-        for service in ("cloudformation", "dynamodb", "iam", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
-            setattr(self, service.replace("lambda", "functions"), self.client(service))
-        self._deploy()
+        lay_out(self.folder / "build", self.binaries)
+        pools = {"PrimaryUserPoolId": self.pools[0], "NewUserPoolId": self.simulator.empty}
+        self._deploy(REGION, {**pools, **(options.parameters or {})})
         if self.dynoxide:
             self._move_tables()
 
@@ -123,22 +132,23 @@ class Stack:
             moved.create_table(BillingMode="PAY_PER_REQUEST", **schema)
         self.dynamodb = moved
 
-    def _make_pool(self, number):
-        return self.cognito.create_user_pool(PoolName=f"pool-{number}")["UserPool"]["Id"]
+    def make_pool(self, name, **settings):
+        return self.cognito.create_user_pool(PoolName=name, **settings)["UserPool"]["Id"]
 
     # Deployment
 
-    def _deploy(self):
-        lay_out(self.folder / "build", self.binaries)
-        self.s3.create_bucket(Bucket="artifacts")
-        self._sam_deploy("template.yaml", NAME, REGION, {
-            "PrimaryUserPoolId": self.pools[0],
-            **(self.options.parameters or {}),
-        })
+    def _deploy(self, region, parameters):
+        self.region = region
+        for service in ("cloudformation", "dynamodb", "iam", "lambda", "logs", "sns", "sqs", "stepfunctions"):
+            setattr(self, service.replace("lambda", "functions"), self.client(service, region))
+        where = {} if region == REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        self.client("s3", region).create_bucket(Bucket=f"artifacts-{region}", **where)
+        self._sam_deploy("template.yaml", NAME, region, parameters)
         found = self.cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
         self.resources = {entry["LogicalResourceId"]: entry["PhysicalResourceId"] for entry in found}
-        self.backup_table, self.run_table = self.resources["BackupTable"], self.resources["RunTable"]
-        self.machine = only("AWS::StepFunctions::StateMachine", found)
+        self.kinds = {entry["LogicalResourceId"]: entry["ResourceType"] for entry in found}
+        self.backup_table, self.run_table = f"{NAME}-backup", self.resources["RunTable"]
+        self.machine, self.import_machine = self.resources["ExportWorkflow"], self.resources["ImportWorkflow"]
         for entry in found:
             if entry["ResourceType"] == "AWS::Lambda::Function":
                 self._prepare(entry["LogicalResourceId"], entry["PhysicalResourceId"])
@@ -170,7 +180,7 @@ class Stack:
     def _sam_deploy(self, template, name, region, parameters):
         command = [
             BIN / "sam", "deploy", "--template-file", template, "--stack-name", name, "--region", region,
-            "--s3-bucket", "artifacts", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM",
+            "--s3-bucket", f"artifacts-{region}", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM",
             "--no-progressbar", "--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items()),
         ]
         environment = {**without_aws(os.environ), **self.environment(), "SAM_CLI_TELEMETRY": "0"}
@@ -179,18 +189,18 @@ class Stack:
         if deployed.returncode:
             raise RuntimeError(f"sam deploy failed:\n{deployed.stdout}\n{deployed.stderr}")
 
-    def deploy_standby(self):
-        """Deploys the template to the second Region; returns the types of what it made."""
-        self._sam_deploy("template.yaml", NAME, SECOND_REGION, {"Role": "Standby", "PrimaryUserPoolId": self.pools[0]})
-        found = self.client("cloudformation", SECOND_REGION).describe_stack_resources(StackName=NAME)
-        return [entry["ResourceType"] for entry in found["StackResources"]]
+    def replicate(self):
+        """Makes the backup table's replica: MiniStack drops the one of the template."""
+        if "Replicas" not in self.dynamodb.describe_table(TableName=self.backup_table)["Table"]:
+            self.dynamodb.update_table(
+                TableName=self.backup_table, ReplicaUpdates=[{"Create": {"RegionName": SECOND_REGION}}])
 
     def deploy_pool(self, pool):
         """Deploys pool.yaml for a further pool."""
         self._sam_deploy("pool.yaml", "another-pool", REGION, {"MainStack": NAME, "UserPoolId": pool})
 
-    def client(self, service, region=REGION):
-        return client(service, self.ministack.endpoint, region)
+    def client(self, service, region=None):
+        return client(service, self.ministack.endpoint, region or getattr(self, "region", REGION))
 
     def environment(self):
         """For command line tools that shall talk to this MiniStack."""
@@ -202,10 +212,25 @@ class Stack:
             "AWS_DEFAULT_REGION": REGION,
         }
 
+    def tool(self, *command, status=0):
+        """The summary of what the command line tool says of the backup table."""
+        return self.tool_lines(*command, status=status)[-1]
+
+    def tool_lines(self, *command, status=0):
+        """What it says, line by line."""
+        environment = {**without_aws(os.environ), **self.environment(), "AWS_REGION": self.region}
+        done = subprocess.run(
+            [self.binaries / "cognito-profiles", *command, "--json", "--backup", f"dynamodb:{self.backup_table}"],
+            env=environment, capture_output=True, text=True)
+        if done.returncode != status:
+            raise RuntimeError(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
     def _prepare(self, logical, function):
         """Tells a function where Cognito is, and to say in its requests which function it is."""
         current = self.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-        more = {"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": self.simulator.endpoint, "AWS_SDK_UA_APP_ID": logical}
+        cognito = f"http://127.0.0.1:{self.cognito_proxy.port}" if self.cognito_proxy else self.simulator.endpoint
+        more = {"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": cognito, "AWS_SDK_UA_APP_ID": logical}
         if self.dynoxide and not self.options.count_capacity:
             more["AWS_ENDPOINT_URL_DYNAMODB"] = self.dynoxide
         self.functions.update_function_configuration(
@@ -230,24 +255,47 @@ class Stack:
         return self.stepfunctions.start_execution(
             stateMachineArn=self.machine, input=json.dumps({**named, **more}))["executionArn"]
 
-    def wait(self, arn):
+    def start_import(self, into, **more):
+        """Starts an execution of the ImportWorkflow; `more` is further input."""
+        text = json.dumps({"NewUserPoolId": into, **more})
+        return self.stepfunctions.start_execution(stateMachineArn=self.import_machine, input=text)["executionArn"]
+
+    def wait(self, arn, meanwhile=lambda: None):
+        """Waits for the end; calls `meanwhile` again and again until then."""
         def ended():
+            meanwhile()
             found = self.stepfunctions.describe_execution(executionArn=arn)
             return found if found["status"] != "RUNNING" else None
 
         found = until(ended, f"execution {arn} does not end", self.options.run_seconds)
-        return Execution(arn, found["status"], found.get("error"), found.get("cause"))
+        return Execution(arn, found["status"], found.get("error"), found.get("cause"), found.get("output"))
 
     def run(self, pool, **more):
         return self.wait(self.start(pool, **more))
+
+    def run_import(self, into, meanwhile=lambda: None, **more):
+        return self.wait_for_import(self.start_import(into, **more), into, meanwhile)
+
+    def wait_for_import(self, arn, into, meanwhile=lambda: None):
+        """Waits for the end. Between its listings of the new pool nobody waits for workers of the one
+        before, which have come to their end."""
+        def hurry():
+            self.free_lock(into, only_released=True)
+            meanwhile()
+
+        return self.wait(arn, hurry)
 
     def history(self, arn):
         pages = self.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
         return [event for page in pages for event in page["events"]]
 
     def executions(self):
-        pages = self.stepfunctions.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
-        return [execution["executionArn"] for page in pages for execution in page["executions"]]
+        """Of both state machines, nested ones included."""
+        listing = self.stepfunctions.get_paginator("list_executions")
+        return [
+            execution["executionArn"] for machine in (self.machine, self.import_machine)
+            for page in listing.paginate(stateMachineArn=machine) for execution in page["executions"]
+        ]
 
     def notifications(self):
         """Subject and text of what was published since the last look."""
@@ -267,11 +315,11 @@ class Stack:
 
     # Tables
 
-    def scan(self, table, region=REGION):
+    def scan(self, table, region=None):
         pages = self.client("dynamodb", region).get_paginator("scan").paginate(TableName=table)
         return [plain(item) for page in pages for item in page["Items"]]
 
-    def backup(self, pool, region=REGION):
+    def backup(self, pool, region=None):
         """All items of a pool in the backup table."""
         return [item for item in self.scan(self.backup_table, region) if item["pk"].split("#")[:2] == ["POOL", pool]]
 
@@ -282,13 +330,26 @@ class Stack:
             ExpressionAttributeValues={":pk": {"S": f"POOL#{pool}"}})
         return [plain(item) for page in pages for item in page["Items"]]
 
-    def free_lock(self, pool):
+    def import_of(self, into):
+        """The record of the import into a pool."""
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.backup_table, KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "IMPORTS"}})
+        found = [records.record(plain(item)) for page in pages for item in page["Items"]]
+        return next((record for record in found if record["into_pool"] == into), None)
+
+    def free_lock(self, pool, only_released=False):
         """Lets the lease of whoever holds a pool's lock be over."""
         key = {"pk": {"S": f"POOL#{pool}"}, "sk": {"S": "LOCK"}}
-        if "Item" in self.dynamodb.get_item(TableName=self.run_table, Key=key):
+        condition, values = "attribute_exists(pk)", {":now": {"N": "0"}}
+        if only_released:
+            condition, values = "released = :yes AND lease_until > :now", {**values, ":yes": {"BOOL": True}}
+        try:
             self.dynamodb.update_item(
                 TableName=self.run_table, Key=key, UpdateExpression="SET lease_until = :now",
-                ExpressionAttributeValues={":now": {"N": "0"}})
+                ConditionExpression=condition, ExpressionAttributeValues=values)
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            pass
 
     # Queues
 
@@ -324,7 +385,7 @@ class Stack:
     def visibility(self, seconds):
         """Has messages that failed delivered again after so long, instead of minutes: the queues
         are told so, and the functions kept from saying otherwise."""
-        queues = [self.queue("ListQueue"), self.queue("PageQueue")]
+        queues = [self.queue(name) for name in QUEUES]
         before = {}
         for url in queues:
             before[url] = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
@@ -344,6 +405,19 @@ class Stack:
     def kill(self, logical):
         """Ends every environment a function runs in, at once."""
         self.killed += self.ministack.kill_function(self.resources[logical])
+
+
+class Standby(Stack):
+    """The same in the second Region, on the same servers."""
+
+    def __init__(self, primary, parameters):
+        shared = (
+            "options", "folder", "binaries", "simulator", "ministack", "proxy", "cognito_proxy", "cognito", "pools",
+            "dynoxide",
+        )
+        self.__dict__.update({name: getattr(primary, name) for name in shared})
+        self.running = []
+        self._deploy(SECOND_REGION, {"Role": "Standby", **parameters})
 
 
 def only(kind, found):

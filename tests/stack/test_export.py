@@ -7,66 +7,11 @@ import time
 import pytest
 
 import records
+from doings import add_user, complete, fill, idle, is_as_the_pool, is_write_of, of_run, place, rename, send
 from stack import SECOND_REGION, until
 
 # 80 % (QuotaShare) of the 30 that Cognito allows.
 LIST_RATE = 24
-
-
-@pytest.fixture
-def pools(stack):
-    """Gives out pools that no other test uses."""
-    unused = stack.__dict__.setdefault("unused", stack.pools[1:])
-    return unused.pop
-
-
-def fill(stack, pool, users=40, groups=2):
-    """Users with an address and a name each; every other one is in a group."""
-    cognito = stack.cognito
-    for number in range(groups):
-        cognito.create_group(UserPoolId=pool, GroupName=f"department-{number}", Description=f"Everyone of {number}")
-    for number in range(users):
-        add_user(stack, pool, f"somebody{number:05}")
-        if number % 2 == 0:
-            group = f"department-{number // 2 % groups}"
-            cognito.admin_add_user_to_group(UserPoolId=pool, Username=f"somebody{number:05}", GroupName=group)
-
-
-def add_user(stack, pool, name):
-    attributes = {"email": f"{name}@example.com", "email_verified": "true", "name": f"Name of {name}"}
-    stack.cognito.admin_create_user(
-        UserPoolId=pool, Username=name, MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
-    )
-
-
-def rename(stack, pool, name, value):
-    attributes = [{"Name": "name", "Value": value}]
-    stack.cognito.admin_update_user_attributes(UserPoolId=pool, Username=name, UserAttributes=attributes)
-
-
-def complete(stack, pool, **more):
-    """Runs an export that completes; returns the record of the run."""
-    stack.free_lock(pool)
-    ended = stack.run(pool, **more)
-    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
-    last = records.runs(stack.backup(pool))[-1]
-    assert last["status"] == "complete"
-    return last
-
-
-def is_as_the_pool(stack, pool):
-    """What is current in the backup is what the pool holds."""
-    expected, found = records.of_pool(stack.cognito, pool), records.of_backup(stack.backup(pool))
-    assert found.users == expected.users
-    assert found.groups == expected.groups
-    assert found.memberships == expected.memberships
-    return expected
-
-
-def idle(stack):
-    """Waits until no message is left, nor on its way."""
-    until(lambda: stack.depth("ListQueue") == stack.depth("PageQueue") == 0, "the queues do not empty")
 
 
 def test_every_user_group_and_membership_is_exported(stack):
@@ -104,6 +49,25 @@ def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchan
     assert run["manifest"]["changes"] == {"new": 0, "changed": 0, "gone": 0, "unchanged": sum(totals.values())}
     writes = stack.proxy.writes[stack.backup_table] - writes
     assert writes / totals["users"] <= 0.05, f"{writes} writes for {totals['users']} unchanged users"
+
+
+def test_settings_are_saved_whole_without_their_secrets(stack, pools):
+    pool = pools()
+    cognito, of_it = stack.cognito, {"UserPoolId": pool}
+    cognito.create_user_pool_client(**of_it, ClientName="web", GenerateSecret=True)
+    cognito.create_identity_provider(
+        **of_it, ProviderName="Google", ProviderType="Google",
+        ProviderDetails={"client_id": "id", "client_secret": "of-google-alone", "authorize_scopes": "openid"})
+    cognito.create_user_pool_domain(**of_it, Domain="shop")
+    cognito.set_ui_customization(**of_it, CSS=".all {}")
+    complete(stack, pool)
+    settings = stack.tool_lines("show", "settings", "--from-pool", pool)[0]["settings"]
+    assert settings["UserPool"]["Id"] == pool and "NotSaved" not in settings
+    assert [client["ClientName"] for client in settings["UserPoolClients"]] == ["web"]
+    assert [provider["ProviderName"] for provider in settings["IdentityProviders"]] == ["Google"]
+    assert settings["Domains"] and settings["UICustomizations"]
+    assert settings["UserPoolClients"][0]["ClientSecret"] is None
+    assert settings["IdentityProviders"][0]["ProviderDetails"]["client_secret"] is None
 
 
 def errors(stack, execution):
@@ -217,20 +181,6 @@ def test_messages_that_come_twice_or_late_change_nothing(stack, pools):
     assert sorted(stack.backup(pool), key=place) == sorted(settled, key=place)
 
 
-def place(item):
-    return item["pk"], item["sk"]
-
-
-def of_run(stack, queue, run):
-    """The messages of a run that were sent to a queue."""
-    return [body for body in stack.bodies(queue) if run in body]
-
-
-def send(stack, queue, bodies):
-    for body in bodies:
-        stack.sqs.send_message(QueueUrl=stack.queue(queue), MessageBody=body)
-
-
 def running(stack, pool):
     return next((run for run in records.runs(stack.backup(pool)) if run["status"] == "running"), None)
 
@@ -295,10 +245,6 @@ def test_a_page_that_fails_once_is_written_soon(stack, pools):
     is_as_the_pool(stack, pool)
 
 
-def is_write_of(text):
-    return lambda call: call.operation in ("PutItem", "TransactWriteItems") and text in call.body
-
-
 @pytest.mark.parametrize("queue", ["ListQueue", "PageQueue"])
 def test_a_message_that_nobody_can_read_ends_in_the_dead_letter_queue(stack, pools, queue):
     pool = pools()
@@ -358,43 +304,10 @@ def test_each_schedule_starts_an_export_of_its_pool(stack, pools):
 
 
 def test_the_second_region_has_every_item(stack, pools):
-    """MiniStack drops the replica of the template: it is made by a call here."""
     pool = pools()
     fill(stack, pool)
-    stack.dynamodb.update_table(
-        TableName=stack.backup_table, ReplicaUpdates=[{"Create": {"RegionName": SECOND_REGION}}])
+    stack.replicate()
     complete(stack, pool)
     replica = stack.backup(pool, SECOND_REGION)
     assert sorted(replica, key=place) == sorted(stack.backup(pool), key=place)
     assert records.of_backup(replica) == records.of_pool(stack.cognito, pool)
-
-
-def test_the_standby_region_gets_nothing_that_exports(stack):
-    kinds = stack.deploy_standby()
-    forbidden = ("AWS::Lambda::", "AWS::SQS::", "AWS::StepFunctions::", "AWS::Scheduler::", "AWS::DynamoDB::")
-    assert "AWS::SNS::Topic" in kinds
-    assert [kind for kind in kinds if kind.startswith(forbidden)] == []
-
-
-def test_the_functions_policies_allow_all_they_ask_for(stack):
-    """Of all that the tests before did."""
-    assert stack.proxy.calls["TransactWriteItems"]
-    assert stack.proxy.denied == {}
-
-
-def test_nothing_personal_is_told_anywhere(stack):
-    """Of all that the tests before did: logs, notifications, and what executions remember."""
-    told = {"notifications": [text for message in stack.told for text in message if text]}
-    for group, lines in stack.log_lines().items():
-        told[group] = lines
-    for execution in stack.executions():
-        told[execution] = [json.dumps(event, default=str) for event in stack.history(execution)]
-    everything = "\n".join(line for lines in told.values() for line in lines)
-    # Whatever was looked at is there to be found.
-    assert "Cognito export held" in everything
-    for function in ("ExportCoordinator", "ListPages", "WritePages"):
-        assert told[f"/aws/lambda/{stack.resources[function]}"]
-    items = [item for item in stack.scan(stack.backup_table) if records.is_version(item)]
-    secrets = records.personal(items)
-    assert len(secrets) > 1000
-    assert [secret for secret in secrets if secret in everything] == []

@@ -1,4 +1,4 @@
-"""What the validators of others say about the template and the state machine."""
+"""What the validators of others say about the template and the state machines."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from project import POOL_TEMPLATE, ROOT, TEMPLATE, inlined, workflow
+from project import POOL_TEMPLATE, ROOT, TEMPLATE, WORKFLOWS, inlined, workflow
 
 # One of each partition, and two of the largest: what a Region lacks is an error.
 REGIONS = ["us-east-1", "eu-west-1", "us-gov-west-1", "cn-north-1"]
@@ -38,26 +38,29 @@ def test_cfn_lint_accepts_the_templates(path):
     assert code == 0, said
 
 
-def test_cfn_lint_accepts_the_state_machine_inside_the_template(tmp_path):
+def test_cfn_lint_accepts_the_state_machines_inside_the_template(tmp_path):
     code, said = lint(tmp_path, inlined())
     assert code == 0, said
 
 
-def test_cfn_lint_looks_into_the_state_machine(tmp_path):
+@pytest.mark.parametrize("machine", ["ExportWorkflow", "ImportWorkflow"])
+def test_cfn_lint_looks_into_the_state_machines(tmp_path, machine):
     document = inlined()
-    machine = document["Resources"]["ExportWorkflow"]["Properties"]["Definition"]
+    machine = document["Resources"][machine]["Properties"]["Definition"]
     del machine["States"]["Begin"]["Resource"]
     code, said = lint(tmp_path, document)
     assert code != 0 and "Resource" in said, said
 
 
-def test_the_validator_of_the_language_accepts_the_state_machine(tmp_path):
-    code, said = validate(tmp_path, workflow())
+@pytest.mark.parametrize("which", WORKFLOWS)
+def test_the_validator_of_the_language_accepts_the_state_machine(tmp_path, which):
+    code, said = validate(tmp_path, workflow(which))
     assert code == 0, said
 
 
-def test_the_validator_of_the_language_refuses_a_missing_target(tmp_path):
-    definition = workflow()
+@pytest.mark.parametrize("which", WORKFLOWS)
+def test_the_validator_of_the_language_refuses_a_missing_target(tmp_path, which):
+    definition = workflow(which)
     definition["States"]["Begin"]["Next"] = "Nowhere"
     code, said = validate(tmp_path, definition)
     assert code != 0, said

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from project import POOL_TEMPLATE, ROOT, TEMPLATE, WORKFLOW, as_list, literals, resources, template
+from project import POOL_TEMPLATE, ROOT, TEMPLATE, WORKFLOWS, as_list, literals, resources, template
 
 POOL = {
     "coordinator": {
@@ -26,6 +26,7 @@ POOL = {
     },
     "list": {"cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup"},
 }
+READ_ONLY = re.compile(r"^cognito-idp:(Describe|Get|List)\w+$")
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
@@ -41,8 +42,26 @@ def table(*actions):
     return {f"dynamodb:{action}" for action in actions}
 
 
+def idp(*actions):
+    return {f"cognito-idp:{action}" for action in actions}
+
+
 RECORDS = table("GetItem", "Query", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
 LEDGER = table("GetItem", "Query", "PutItem", "UpdateItem")
+
+STEP_FUNCTIONS = TRACE | {"xray:GetSamplingRules", "xray:GetSamplingTargets"} | {
+    f"logs:{action}"
+    for action in (
+        "CreateLogDelivery",
+        "GetLogDelivery",
+        "UpdateLogDelivery",
+        "DeleteLogDelivery",
+        "ListLogDeliveries",
+        "PutResourcePolicy",
+        "DescribeResourcePolicies",
+        "DescribeLogGroups",
+    )
+}
 
 # Who may do what on what: the whole of it. A permission more is a decision to be taken here, too.
 ALLOWED = {
@@ -79,26 +98,62 @@ ALLOWED = {
         "Notifications": {"sns:Publish"},
         "NotificationsKey": KEY,
         # What X-Ray and log delivery offer no resource for.
-        "*": TRACE
-        | {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
-        | {
-            f"logs:{action}"
-            for action in (
-                "CreateLogDelivery",
-                "GetLogDelivery",
-                "UpdateLogDelivery",
-                "DeleteLogDelivery",
-                "ListLogDeliveries",
-                "PutResourcePolicy",
-                "DescribeResourcePolicies",
-                "DescribeLogGroups",
-            )
-        },
+        "*": STEP_FUNCTIONS,
+    },
+    "ImportCoordinatorRole": {
+        "BackupTable": table("GetItem", "Query", "BatchGetItem", "PutItem", "BatchWriteItem"),
+        "RunTable": LEDGER,
+        "ReplayQueue": {"sqs:SendMessage"},
+        "ImportCoordinatorLogs": LOGS,
+        "key": KEY,
+        "*": TRACE,
+    },
+    "ReplayUpdatesRole": {
+        "BackupTable": table("GetItem", "Query", "BatchGetItem", "PutItem", "BatchWriteItem"),
+        "RunTable": table("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+        "ReplayQueue": READ_QUEUE | {"sqs:SendMessage"},
+        "ReplayUpdatesLogs": LOGS,
+        "key": KEY,
+        "*": TRACE,
+    },
+    "ImportWorkflowRole": {
+        "ImportCoordinator": {"lambda:InvokeFunction"},
+        # https://docs.aws.amazon.com/step-functions/latest/dg/stepfunctions-iam.html, "Synchronous"
+        "ExportWorkflow": {"states:StartExecution"},
+        "executions of the export": {"states:DescribeExecution", "states:StopExecution"},
+        "Step Functions' rule": {"events:PutTargets", "events:PutRule", "events:DescribeRule"},
+        "Notifications": {"sns:Publish"},
+        "NotificationsKey": KEY,
+        "*": STEP_FUNCTIONS,
+    },
+    "ImportLogsRole": {
+        "Cognito's logs": {
+            "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
     },
     "ScheduleRole": {
         "ExportWorkflow": {"states:StartExecution"},
         "ScheduleDeadLetters": {"sqs:SendMessage"},
     },
+}
+
+# What each may do on the pool that is restored into, while there is one. The actions are those of the calls in
+# shared/src/import, and who makes them; tests/stack compares them with what was called.
+ON_THE_NEW_POOL = {
+    "ImportCoordinatorRole": {
+        "new pool": idp(
+            "DescribeUserPool", "GetUserPoolMfaConfig", "GetCSVHeader", "ListIdentityProviders", "ListUsers",
+            "CreateUserImportJob", "StartUserImportJob", "DescribeUserImportJob"),
+        "ImportLogsRole": {"iam:PassRole"},
+        # A limit is the account's.
+        "*": idp("GetProvisionedLimit"),
+    },
+    "ReplayUpdatesRole": {
+        "new pool": idp(
+            "CreateGroup", "AdminCreateUser", "AdminSetUserPassword", "AdminSetUserMFAPreference",
+            "AdminLinkProviderForUser", "AdminDisableUser", "AdminAddUserToGroup"),
+    },
+    "ExportCoordinatorRole": {"new pool": POOL["coordinator"]},
+    "ListPagesRole": {"new pool": POOL["list"]},
 }
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, "Defined runtime
@@ -123,9 +178,21 @@ def named(resource):
     if "Fn::GetAtt" in resource:
         return as_list(resource["Fn::GetAtt"])[0].split(".")[0]
     text = resource["Fn::Sub"]
-    if text.endswith((":userpool/${PrimaryUserPoolId}", ":userpool/${UserPoolId}")):
-        return "pool"
-    return text
+    return next((name for end, name in BY_NAME.items() if text.endswith(end)), text)
+
+
+HERE = "${AWS::Region}:${AWS::AccountId}:"
+# What is named by its name, with the Region and the account.
+BY_NAME = {
+    f"cognito-idp:{HERE}userpool/${{PrimaryUserPoolId}}": "pool",
+    f"cognito-idp:{HERE}userpool/${{UserPoolId}}": "pool",
+    f"cognito-idp:{HERE}userpool/${{NewUserPoolId}}": "new pool",
+    # In either Region: there the table, here its replica.
+    f"dynamodb:{HERE}table/${{AWS::StackName}}-backup": "BackupTable",
+    f"states:{HERE}execution:${{AWS::StackName}}-export:*": "executions of the export",
+    f"events:{HERE}rule/StepFunctionsGetEventsForStepFunctionsExecutionRule": "Step Functions' rule",
+    f"logs:{HERE}log-group:/aws/cognito/*": "Cognito's logs",
+}
 
 
 def granted(policies):
@@ -165,17 +232,112 @@ def test_every_import_of_a_further_pool_is_an_export():
     assert imported and imported == exported
 
 
-def test_the_standby_only_reads():
+def by_role(path=TEMPLATE):
+    """The policies that are no part of a role, by the role that gets them."""
+    found = {}
+    for policy in resources("AWS::IAM::Policy", path).values():
+        (role,) = policy["Roles"]
+        found.setdefault(role["Ref"], []).append(policy)
+    return found
+
+
+def test_who_restores_may_do_what_it_needs_on_the_new_pool_and_nothing_else():
+    given = {role: granted(policies) for role, policies in by_role().items()}
+    assert given == ON_THE_NEW_POOL
+
+
+def test_without_a_new_pool_nobody_may_write_to_any():
+    """Nor read one, but for who exports."""
+    document = template()
+    assert document["Conditions"]["HasNewPool"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "NewUserPoolId"}, ""]}]}
+    assert document["Parameters"]["NewUserPoolId"]["Default"] == ""
+    names_it = {name for name, r in document["Resources"].items() if any("NewUserPoolId" in t for t in literals(r))}
+    assert names_it == resources("AWS::IAM::Policy").keys()
+    for name in names_it:
+        assert document["Resources"][name]["Condition"] == "HasNewPool", name
+    for name, resource in document["Resources"].items():
+        if name in names_it:
+            continue
+        for text in literals(resource["Properties"]):
+            assert not text.startswith("cognito-idp:") or READ_ONLY.match(text), f"{name}: {text}"
+    for name in ("ImportCoordinatorRole", "ReplayUpdatesRole", "ImportWorkflowRole"):
+        assert "cognito-idp:" not in str(document["Resources"][name]), name
+
+
+def test_writing_is_allowed_on_the_new_pool_alone():
+    for role, policies in by_role().items():
+        for on, actions in granted(policies).items():
+            writes = {action for action in actions if action.startswith("cognito-idp:") and not READ_ONLY.match(action)}
+            assert not writes or on == "new pool", role
+    for policies in resources("AWS::IAM::Policy", POOL_TEMPLATE).values():
+        assert all(READ_ONLY.match(action) for actions in granted([policies]).values() for action in actions)
+
+
+def test_the_new_pool_is_not_the_one_that_is_backed_up():
+    rule = template()["Rules"]["NewPoolIsAnother"]
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "NewUserPoolId"}, {"Ref": "PrimaryUserPoolId"}]}]}
+
+
+def test_jobs_are_given_their_own_role_and_only_by_cognito():
+    statements_ = [s for policies in by_role().values() for p in policies for s in p["PolicyDocument"]["Statement"]]
+    (passing,) = [s for s in statements_ if s["Action"] == "iam:PassRole"]
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
+    variable = FUNCTIONS["ImportCoordinator"]["Environment"]["Variables"]["IMPORT_LOGS_ROLE_ARN"]
+    assert variable == passing["Resource"]
+    trust = resources("AWS::IAM::Role")["ImportLogsRole"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == [{
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "cognito-idp.amazonaws.com"},
+        "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+    }]
+
+
+def test_a_service_assumes_a_role_for_this_account_alone():
+    """Lambda does not say for whom."""
+    for name, role in resources("AWS::IAM::Role").items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        if trust["Principal"] != {"Service": "lambda.amazonaws.com"}:
+            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}, name
+
+
+def test_the_standby_has_all_but_the_table_the_schedule_and_its_alarm():
+    conditions = {name: r.get("Condition") for name, r in template()["Resources"].items()}
+    of = lambda condition: {name for name, found in conditions.items() if found == condition}
+    assert of("IsPrimary") == {"BackupTable", "Schedule", "NoCompleteRun"}
+    assert of("IsStandby") == {"ReadReplica"}
+    assert set(conditions.values()) == {None, "IsPrimary", "IsStandby", "HasNewPool", "HasEmail"}
+    # So nothing but these may refer to what only the primary has.
+    for name, resource in template()["Resources"].items():
+        if conditions[name] != "IsPrimary":
+            assert not {"BackupTable", "Schedule", "NoCompleteRun"} & references(resource), name
+
+
+def references(value):
+    """The resources that a part of the template refers to."""
+    if isinstance(value, list):
+        return {name for inner in value for name in references(inner)}
+    if not isinstance(value, dict):
+        return set()
+    if "Ref" in value:
+        return {value["Ref"]}
+    if "Fn::GetAtt" in value:
+        return {as_list(value["Fn::GetAtt"])[0].split(".")[0]}
+    return {name for inner in value.values() for name in references(inner)}
+
+
+def test_the_pool_of_an_export_may_be_none_in_the_standby():
+    (rule,) = template()["Rules"]["PrimaryNamesItsPool"]["Assertions"]
+    assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "PrimaryUserPoolId"}, ""]}]}
+    for name in ("ExportCoordinatorRole", "ListPagesRole"):
+        (policy,) = resources("AWS::IAM::Role")[name]["Policies"]
+        conditions = [s["Fn::If"][0] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s]
+        assert conditions == ["HasPool", "HasKey"], name
+
+
+def test_the_replica_can_be_read_by_people():
     (policy,) = resources("AWS::IAM::ManagedPolicy").values()
-    found = granted([policy])
-    reads = table("DescribeTable", "GetItem", "BatchGetItem", "Query")
-    replica = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-backup"
-    assert found == {replica: reads, "key": {"kms:Decrypt"}}
-
-
-def test_the_standby_creates_only_what_a_restore_needs():
-    made = {name for name, r in template()["Resources"].items() if r.get("Condition") != "IsPrimary"}
-    assert made == {"NotificationsKey", "Notifications", "NotificationsPolicy", "NotificationsByEmail", "ReadReplica"}
+    assert granted([policy]) == {
+        "BackupTable": table("DescribeTable", "GetItem", "BatchGetItem", "Query"), "key": {"kms:Decrypt"}}
 
 
 def test_no_action_is_a_wildcard():
@@ -190,7 +352,7 @@ def test_no_action_is_a_wildcard():
 def test_each_function_has_a_role_a_log_group_and_a_binary_of_its_own():
     roles = [f["Role"]["Fn::GetAtt"] for f in FUNCTIONS.values()]
     logs = [f["LoggingConfig"]["LogGroup"]["Ref"] for f in FUNCTIONS.values()]
-    assert len({str(role) for role in roles}) == len(set(logs)) == len(FUNCTIONS) == 3
+    assert len({str(role) for role in roles}) == len(set(logs)) == len(FUNCTIONS) == 5
     groups = resources("AWS::Logs::LogGroup")
     for name, function in FUNCTIONS.items():
         group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -207,7 +369,30 @@ def test_functions_and_workflow_are_traced_and_run_on_arm():
     assert defaults["Runtime"] == "provided.al2023"
     assert defaults["Architectures"] == [{"Ref": "Architecture"}]
     assert template()["Parameters"]["Architecture"]["Default"] == "arm64"
-    assert template()["Resources"]["ExportWorkflow"]["Properties"]["Tracing"] == {"Enabled": True}
+    machines = resources("AWS::Serverless::StateMachine")
+    assert machines.keys() == {"ExportWorkflow", "ImportWorkflow"}
+    for machine in machines.values():
+        assert machine["Tracing"] == {"Enabled": True}
+        # Inputs and outputs are nobody's business but the history's.
+        assert machine["Logging"]["IncludeExecutionData"] is False
+
+
+def test_every_substitution_is_given():
+    for machine in resources("AWS::Serverless::StateMachine").values():
+        definition = (ROOT / machine["DefinitionUri"]).read_text()
+        assert set(re.findall(r"\$\{(\w+)\}", definition)) == machine["DefinitionSubstitutions"].keys()
+
+
+def test_make_builds_every_function():
+    (names,) = re.findall(r"(?m)^FUNCTIONS := (.*)$", (ROOT / "Makefile").read_text())
+    assert set(names.split()) == {f["CodeUri"].removeprefix("functions/") for f in FUNCTIONS.values()}
+
+
+def test_the_environment_is_what_the_code_reads():
+    code = (ROOT / "shared" / "src" / "adapters" / "deployment.rs").read_text()
+    read = set(re.findall(r'(?:given|needed)\("([A-Z_]+)"\)|number\(&given, "([A-Z_]+)"', code))
+    read = {name for pair in read for name in pair if name}
+    assert read == {name for f in FUNCTIONS.values() for name in f["Environment"]["Variables"]}
 
 
 def test_exports_are_daily_and_at_the_rate_found_unless_told_otherwise():
@@ -258,13 +443,18 @@ def test_queues_fit_their_functions():
         assert QUEUES[queue]["VisibilityTimeout"] >= 6 * function["Timeout"], queue
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], queue
         assert 1 <= source["BatchSize"] <= 10, queue
-    assert read == {"ListQueue", "PageQueue"}
+    assert read == {"ListQueue", "PageQueue", "ReplayQueue"}
 
 
 def test_the_rate_share_and_the_concurrency_are_one_parameter():
     """So that their product is the rate."""
-    concurrency = FUNCTIONS["ListPages"]["Events"]["ListQueue"]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
-    assert concurrency == FUNCTIONS["ListPages"]["Environment"]["Variables"]["LIST_WORKERS"] == {"Ref": "ListWorkers"}
+    for name, queue, workers in (("ListPages", "ListQueue", "ListWorkers"), ("ReplayUpdates", "ReplayQueue", "ReplayWorkers")):
+        concurrency = FUNCTIONS[name]["Events"][queue]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        assert concurrency == FUNCTIONS[name]["Environment"]["Variables"]["WORKERS"] == {"Ref": workers}
+        # Lambda: a source's concurrency is 2 at least.
+        assert template()["Parameters"][workers]["MinValue"] == template()["Parameters"][workers]["Default"] == 2
+    # Nobody else calls what they call, but for a call or two.
+    assert {name for name, f in FUNCTIONS.items() if "WORKERS" in f["Environment"]["Variables"]} == {"ListPages", "ReplayUpdates"}
 
 
 def test_a_whole_page_fits_a_message():
@@ -291,7 +481,7 @@ def test_poison_messages_end_in_a_queue_that_keeps_them():
         (source,) = QUEUES[letters]["RedriveAllowPolicy"]["sourceQueueArns"]
         name = QUEUES[queue]["QueueName"]["Fn::Sub"]
         assert source["Fn::Sub"] == "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name
-    assert len(dead) == 2
+    assert len(dead) == 3
 
 
 def test_every_dead_letter_queue_has_an_alarm():
@@ -302,7 +492,7 @@ def test_every_dead_letter_queue_has_an_alarm():
             if dimension["Name"] == "QueueName":
                 watched.add(str(dimension["Value"]["Fn::GetAtt"]))
     dead = {name for name in QUEUES if name.endswith("DeadLetters")}
-    assert len(dead) == 3
+    assert len(dead) == 4
     assert all(any(name in text for text in watched) for name in dead)
 
 
@@ -337,7 +527,7 @@ def test_a_missing_run_is_noticed(path):
     assert alarm["Period"] >= 3600 and alarm["Period"] * longest <= 7 * 24 * 3600
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, POOL_TEMPLATE, WORKFLOW], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [TEMPLATE, POOL_TEMPLATE, *WORKFLOWS.values()], ids=lambda path: path.name)
 def test_no_partition_region_or_account_is_written_down(path):
     text = path.read_text()
     assert not re.search(r"arn:aws", text)

@@ -1,5 +1,5 @@
 //! The protocol over HTTP/1.1: `POST /`, the operation in a header. `PUT` takes
-//! files to import. `GET /meter` is for who judges.
+//! files to import. `GET /meter` is for who judges, `DELETE /meter` begins it anew.
 
 use std::io;
 use std::net::SocketAddr;
@@ -120,9 +120,12 @@ async fn handle(
     endpoint: Arc<str>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, DroppedOnPurpose> {
-    if request.method() == Method::GET && request.uri().path() == "/meter" {
+    if matches!(*request.method(), Method::GET | Method::DELETE) && request.uri().path() == "/meter" {
         // Numbers and names: it always can be JSON.
         let meter = serde_json::to_vec(&cognito.meter()).unwrap_or_default();
+        if request.method() == Method::DELETE {
+            cognito.reset_meter();
+        }
         return respond(Reply::Answer(meter));
     }
     if request.method() == Method::PUT {

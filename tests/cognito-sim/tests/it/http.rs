@@ -67,6 +67,9 @@ fn the_meter_can_be_read_meanwhile() {
         assert_eq!(meter["operations"]["ListUsers"]["attempts"], 1);
         assert_eq!(meter["categories"].as_object().map(serde_json::Map::len), Some(1));
     }
+    let (_, last) = client.send("DELETE /meter HTTP/1.1", "").expect("an answer");
+    let (_, anew) = client.send("GET /meter HTTP/1.1", "").expect("an answer");
+    assert!(last.contains("ListUsers") && !anew.contains("ListUsers"), "{last} {anew}");
 }
 
 #[test]
