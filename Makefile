@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack bench-import test static stack ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
+.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test static stack guarantees mutations ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ demo-stack: venv ## deploy the template to MiniStack, export a simulated pool tw
 	$(VENV)/bin/python tests/stack/demo.py
 
 # The Rust tests last, and of them the documentation's first: a test run is judged by its last line.
-test: static stack ## run every test, those against MiniStack and dynoxide too
+test: static stack guarantees ## run every test, those against MiniStack and dynoxide too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
 
@@ -46,6 +46,12 @@ static: venv $(VALIDATOR) ## test the template and the state machines as they ar
 
 stack: venv ## deploy the template to MiniStack, and test the workflows there
 	$(VENV)/bin/pytest -q tests/stack
+
+guarantees: venv ## check that every test that docs/GUARANTEES.md names is one that runs
+	$(VENV)/bin/python tests/guarantees.py
+
+mutations: ## break the product in one place after the other, and show which test catches it; half an hour
+	python3 tests/mutations.py
 
 $(VALIDATOR): tests/static/package-lock.json
 	npm ci --prefix tests/static --no-fund --no-audit
@@ -78,6 +84,9 @@ bench-stack: venv ## measure the deployed export on MiniStack; some ten minutes
 bench-import: venv ## measure the deployed import on MiniStack; some half an hour
 	$(VENV)/bin/python tests/bench/stack.py import-quota
 	$(VENV)/bin/python tests/bench/stack.py import
+
+bench-soak: venv ## export a changing pool on MiniStack for 15 minutes, and look what grows
+	$(VENV)/bin/python tests/bench/stack.py soak
 
 # sam looks for each binary beside its crate, cargo-lambda puts all into the shared target folder.
 build: venv ## build the functions for Lambda

@@ -12,6 +12,8 @@ capacity.
     stack.py import-quota [USERS]
                              one import by AdminCreateUser at the default quotas and 100 ms latency: how
                              much of the quotas creation and memberships use, throttled calls
+    stack.py soak [MINUTES]  exports of a pool that changes all the time, one after the other: whether memory
+                             of the functions, the ledger or a queue grows
 """
 
 import statistics
@@ -27,12 +29,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stack"))
 
 import records
 from servers import peak_memory_mb
-from stack import Options, Stack
+from stack import QUEUES, Options, Stack
 
 GROUPS, LATENCY_MS, RATE = 20, 100, 30
 FUNCTIONS = ("ExportCoordinator", "ListPages", "WritePages", "ImportCoordinator", "ReplayUpdates")
 # So many workers believe each that it is alone, and calls at the whole rate.
 TIMES = 12
+# Users that come, change and go between two exports of a soak.
+CHANGES = 20
 
 
 def quota(users):
@@ -106,6 +110,47 @@ def restore_at_quota(users):
         throttled = sum(used["throttled"] for used in meter["categories"].values())
         print(f"  {throttled} throttled")
         tell(stack)
+
+
+def soak(minutes):
+    simulator = ("--users", 2_000, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--no-quotas")
+    with deployed(simulator) as stack:
+        print(f"2,000 users, {GROUPS} groups, {CHANGES} of each kind of change between exports, {minutes} minutes")
+        ends, number = time.monotonic() + minutes * 60, 0
+        last_items = {table: 0 for table in (stack.run_table, stack.backup_table)}
+        while time.monotonic() < ends:
+            number += 1
+            change(stack, number)
+            watch = Watch(stack)
+            record = export(stack)
+            watch.stop()
+            items = {table: len(stack.scan(table)) for table in last_items}
+            queues = sum(stack.depth(queue) for queue in QUEUES)
+            memory = ", ".join(f"{watch.memory[function]:.0f}" for function in FUNCTIONS[:3])
+            changes = record["manifest"]["changes"]
+            print(f"export {number:3}: {seconds(record):5.1f} s; memory {memory} MB; "
+                  f"ledger +{items[stack.run_table] - last_items[stack.run_table]} items, "
+                  f"backup +{items[stack.backup_table] - last_items[stack.backup_table]}; {queues} messages left; "
+                  f"{changes['new']} new, {changes['changed']} changed, {changes['gone']} gone", flush=True)
+            last_items = items
+
+
+def change(stack, number):
+    """Users come, change, go, and move between groups."""
+    pool, cognito = stack.pools[0], stack.cognito
+    groups = [group["GroupName"] for group in cognito.list_groups(UserPoolId=pool)["Groups"]]
+    for which in range(CHANGES):
+        name = f"soak-{number}-{which}"
+        cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+        cognito.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName=groups[which % len(groups)])
+        if number > 1:
+            before = f"soak-{number - 1}-{which}"
+            value = [{"Name": "name", "Value": f"Name {number}"}]
+            cognito.admin_update_user_attributes(UserPoolId=pool, Username=before, UserAttributes=value)
+            cognito.admin_remove_user_from_group(
+                UserPoolId=pool, Username=before, GroupName=groups[which % len(groups)])
+        if number > 2:
+            cognito.admin_delete_user(UserPoolId=pool, Username=f"soak-{number - 2}-{which}")
 
 
 def restore_once(stack, how):
@@ -264,5 +309,7 @@ if __name__ == "__main__":
         restore(int(rest[0]) if rest else 100_000)
     elif what == "import-quota":
         restore_at_quota(int(rest[0]) if rest else 3_000)
+    elif what == "soak":
+        soak(float(rest[0]) if rest else 15)
     else:
         sys.exit(__doc__)

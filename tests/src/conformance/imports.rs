@@ -24,6 +24,7 @@ pub async fn imports_conformance<S: Imports + 'static>(new_store: impl AsyncFn()
     check!(
         imports_are_replaced_and_ordered,
         mappings_are_replaced_and_found,
+        who_is_created_stays_so,
         mappings_page_at_any_boundary,
         outcomes_are_replaced_and_apart,
         outcomes_page_at_any_boundary,
@@ -130,10 +131,6 @@ pub async fn mappings_are_replaced_and_found(store: Store) {
         ..created("c")
     };
     store.put_mappings("one", std::slice::from_ref(&restored)).await.unwrap();
-    // A worker that is late does not know yet.
-    let late = |sub: &str| Mapping { new_sub: None, state: MappingState::Taken, ..created(sub) };
-    store.put_mappings("one", &[late("c"), late("a"), late("b")]).await.unwrap();
-    store.put_mappings("one", std::slice::from_ref(&failed)).await.unwrap();
 
     let all = store.mappings("one", None, 10).await.unwrap();
     assert_eq!(all, [created("a"), failed.clone(), restored.clone()]);
@@ -152,6 +149,21 @@ pub async fn mappings_are_replaced_and_found(store: Store) {
     {
         assert_eq!(to(import, &[new_sub]).await, [], "{import} {new_sub}");
     }
+}
+
+/// A worker that is late and knows of no new user takes back nothing.
+pub async fn who_is_created_stays_so(store: Store) {
+    let restored = Mapping { state: MappingState::Restored, ..created("b") };
+    let unknown = |sub: &str| Mapping { new_sub: None, state: MappingState::Taken, ..created(sub) };
+    let failed = |sub: &str| Mapping { state: MappingState::Failed, ..unknown(sub) };
+    store.put_mappings("one", &[created("a"), restored.clone(), unknown("c")]).await.unwrap();
+    store.put_mappings("one", &[unknown("a"), unknown("b"), failed("c")]).await.unwrap();
+    store.put_mappings("one", &[failed("a"), failed("b")]).await.unwrap();
+    let kept = [created("a"), restored.clone(), failed("c")];
+    assert_eq!(store.mappings("one", None, 10).await.unwrap(), kept);
+    // Who failed can still be created.
+    store.put_mappings("one", &[created("c")]).await.unwrap();
+    assert_eq!(store.mappings("one", None, 10).await.unwrap(), [created("a"), restored, created("c")]);
 }
 
 /// In byte order, whatever characters a `sub` has.
