@@ -154,7 +154,7 @@ pub fn show_plan(output: &Output, plan: &Plan) -> Result<(), Failure> {
         optional.into_iter().filter(|(_, count)| *count > 0).map(|(name, n)| (name, text::number(n))),
     );
     rows.extend([
-        ("  to become billed as active", text::number(plan.active_users)),
+        ("  to be billed as active", text::number(plan.active_users)),
         ("groups in the run", text::number(plan.totals.groups)),
         ("memberships in the run", text::number(plan.totals.memberships)),
         ("  to add", text::number(plan.memberships_to_add)),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Partition, PoolId, Record, SETTINGS_KEY};
 use crate::ports::{Backup, Head, Version};
-use crate::run::{Run, RunStatus};
+use crate::run::Run;
 use crate::settings::{PoolSettings, Settings};
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -272,7 +272,7 @@ fn meant(runs: &[Run], pool: Option<&PoolId>, text: &str) -> Result<Run> {
 
 fn latest_complete(runs: &[Run], pool: &PoolId, by: Option<Timestamp>) -> Result<Run> {
     let in_time = |run: &&Run| by.is_none_or(|time| run.ended_at.is_some_and(|end| end <= time));
-    let mut complete = runs.iter().filter(|run| run.pool == *pool && run.status == RunStatus::Complete);
+    let mut complete = runs.iter().filter(|run| run.pool == *pool && run.is_complete());
     complete.rfind(in_time).cloned().ok_or_else(|| match by {
         Some(time) => Error::NoRunBy(time.to_string()),
         None => Error::NoCompleteRun(pool.clone()),

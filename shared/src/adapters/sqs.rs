@@ -190,6 +190,46 @@ mod tests {
     use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 
     use super::*;
+    use crate::adapters::aws::wire::Wire;
+
+    async fn sent(count: usize, wire: &Wire) -> Result<()> {
+        let client = Client::new(&wire.config());
+        send_all(&client, "https://queue/1/stack-list", &vec!["message"; count]).await
+    }
+
+    /// An answer that took these entries, and refused those.
+    fn answer(taken: std::ops::Range<usize>, refused: &[usize]) -> String {
+        let taken: Vec<_> = taken
+            .map(|id| serde_json::json!({ "Id": id.to_string(), "MessageId": "m", "MD5OfMessageBody": "0" }))
+            .collect();
+        let refused: Vec<_> = refused
+            .iter()
+            .map(|id| serde_json::json!({ "Id": id.to_string(), "SenderFault": false, "Code": "InternalError" }))
+            .collect();
+        serde_json::json!({ "Successful": taken, "Failed": refused }).to_string()
+    }
+
+    #[tokio::test]
+    async fn messages_go_ten_at_a_time() {
+        let wire = Wire::default().then(200, &answer(0..10, &[])).then(200, &answer(0..3, &[]));
+        sent(13, &wire).await.unwrap();
+        let calls = wire.calls();
+        let sizes = calls.iter().map(|(_, asked)| asked["Entries"].as_array().unwrap().len());
+        assert_eq!(sizes.collect::<Vec<_>>(), [10, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_which_some_were_not_taken_has_failed() {
+        for (answer, cause) in [
+            (answer(0..2, &[2]), "InternalError"),
+            (answer(0..2, &[]), "misses messages"),
+            ("{}".to_owned(), "misses messages"),
+        ] {
+            let error = sent(3, &Wire::default().then(200, &answer)).await.unwrap_err();
+            assert_eq!(error.kind(), "unavailable");
+            assert!(error.to_string().contains(cause), "{error}");
+        }
+    }
 
     #[test]
     fn a_missing_permission_is_named_and_not_tried_again() {
