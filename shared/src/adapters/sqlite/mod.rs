@@ -84,10 +84,10 @@ impl SqliteStore {
         if report != "ok" {
             return Err(Error::Corrupted(report));
         }
-        match self.read(|db| Ok(db.query_row(schema::NAMELESS, [], |row| row.get(0))?)).await? {
-            true => Err(Error::Corrupted("records are of a pool or a run that has lost its name".to_owned())),
-            false => Ok(()),
+        if self.read(|db| Ok(db.query_row(schema::NAMELESS, [], |row| row.get(0))?)).await? {
+            return Err(Error::Corrupted("records are of a pool or a run that has lost its name".to_owned()));
         }
+        Ok(())
     }
 
     /// Does `work` on one consistent state.

@@ -169,7 +169,7 @@ struct Told {
 
 impl Told {
     fn is_found(&self) -> bool {
-        self.report.as_ref().is_ok_and(Report::is_intact) == false
+        !self.report.as_ref().is_ok_and(Report::is_intact)
     }
 
     /// A run may be missing if a later one is there: all of them go some day. A pool that is no
@@ -328,7 +328,7 @@ async fn damage_is_named_by_record_run_or_item() {
             said.contains(&format!("the attribute {name} of a stored user")) && said.contains(sub),
             "{said}"
         );
-        assert!(told.restored.iter().any(|restored| *restored == Err("corrupted")), "{said}");
+        assert!(told.restored.contains(&Err("corrupted")), "{said}");
     }
 
     let told = backed.with(&Damage::gone(user)).await;

@@ -71,7 +71,9 @@ fn spoil(item: &mut Item, Damage { at, to, name }: &Damage) {
 }
 
 fn spoiled(mut item: Item, damage: &[Damage]) -> Item {
-    damage.iter().for_each(|damage| spoil(&mut item, damage));
+    for damage in damage {
+        spoil(&mut item, damage);
+    }
     item
 }
 
