@@ -31,6 +31,9 @@ use tokio::runtime::Runtime;
 
 use crate::pipeline::world;
 
+/// The bytes of a page of the file.
+const PAGE: usize = 2048;
+
 /// Partition, key and content of everything a run holds.
 type Held = BTreeSet<(String, String, String)>;
 
@@ -394,20 +397,35 @@ fn any_damage_to_a_byte_is_found_or_harms_no_restore() {
     });
 }
 
-/// At any length, and with a part of any place gone.
+/// At any length, and with a part of any place gone; half of the time in whole pages.
 #[test]
 fn any_cut_is_found_or_harms_no_restore() {
     let backed = Backed::new();
-    backed.judge_all(
-        150,
-        &(any::<Index>(), any::<Index>(), any::<bool>()),
-        |backed, (from, length, to_end)| {
-            let whole = &backed.whole;
-            let from = from.index(whole.len());
-            let end = if *to_end { whole.len() } else { from + 1 + length.index(whole.len() - from) };
-            Some(backed.copy_of(&[&whole[..from], &whole[end..]].concat()))
-        },
-    );
+    let cut = (any::<Index>(), any::<Index>(), any::<bool>(), any::<bool>());
+    backed.judge_all(120, &cut, |backed, (from, length, to_end, in_pages)| {
+        let (whole, unit) = (&backed.whole, if *in_pages { PAGE } else { 1 });
+        let units = whole.len() / unit;
+        let from = from.index(units);
+        let end = if *to_end { units } else { from + 1 + length.index(units - from) };
+        Some(backed.copy_of(&[&whole[..from * unit], &whole[end * unit..]].concat()))
+    });
+}
+
+/// As a disk does that writes a page to the place of another.
+#[test]
+fn any_misplaced_page_is_found_or_harms_no_restore() {
+    let backed = Backed::new();
+    let pages = (any::<Index>(), any::<Index>(), any::<bool>());
+    backed.judge_all(120, &pages, |backed, (one, other, is_swapped)| {
+        let mut bytes = backed.whole.clone();
+        let count = bytes.len() / PAGE;
+        let (one, other) = (one.index(count) * PAGE, other.index(count) * PAGE);
+        bytes.copy_within(one..one + PAGE, other);
+        if *is_swapped {
+            bytes[one..one + PAGE].copy_from_slice(&backed.whole[other..other + PAGE]);
+        }
+        (bytes != backed.whole).then(|| backed.copy_of(&bytes))
+    });
 }
 
 /// No bytes are taken for a backup that are none, and none makes it panic.
