@@ -13,6 +13,8 @@ mod differences;
 mod dump;
 mod exit;
 mod export;
+#[cfg(test)]
+mod fuzz;
 mod import;
 mod lines;
 mod map;

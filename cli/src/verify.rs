@@ -15,7 +15,7 @@ use cognito_profiles::progress::{Progress as _, Stage};
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::Run;
 use cognito_profiles::settings::NotSaved;
-use cognito_profiles::verify::{DamagedRecord, Report, verify};
+use cognito_profiles::verify::{DamagedRecord, MANIFEST, RECORD, Report, verify, verify_imports};
 use serde_json::json;
 
 use crate::args::VerifyArgs;
@@ -73,6 +73,7 @@ pub async fn check_backup(context: &Context) -> Result<(Store, Ending), Failure>
     context.progress.settle();
     show(&context.output, &report)?;
     tell(context, &report, file.as_ref())?;
+    verify_imports(&*store.imports).await?;
     tell_not_saved(&context.output, &store.backup).await?;
     Ok((store, ending(&report, file)))
 }
@@ -112,12 +113,17 @@ fn show(output: &Output, report: &Report) -> Result<(), Failure> {
     }
     for broken in &report.broken_runs {
         output.object(&json!({"type": "broken_run", "run_id": broken.run, "shards": broken.shards}))?;
-        let shards = broken.shards.join(", ");
-        output.say(format_args!(
-            "run {} does not hold what its manifest says, in {}",
-            broken.run,
-            text::safe(&shards)
-        ))?;
+        let run = text::safe(broken.run.as_str());
+        match &broken.shards[..] {
+            [lost] if lost == MANIFEST || lost == RECORD => {
+                output.say(format_args!("the {lost} of run {run} is lost"))?;
+            }
+            shards => {
+                let shards = shards.join(", ");
+                let shards = text::safe(&shards);
+                output.say(format_args!("run {run} does not hold what its manifest says, in {shards}"))?;
+            }
+        }
     }
     Ok(())
 }

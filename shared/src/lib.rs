@@ -10,6 +10,8 @@ pub mod copy;
 pub mod digest;
 pub mod error;
 pub mod export;
+#[cfg(test)]
+mod fuzz;
 pub mod import;
 pub mod model;
 pub mod pacing;

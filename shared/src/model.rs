@@ -371,6 +371,9 @@ impl Record {
 pub struct Hash([u8; 32]);
 
 impl Hash {
+    /// Stands for one that cannot be read: nothing is known to have it.
+    pub const NONE: Self = Self([0; 32]);
+
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())

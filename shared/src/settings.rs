@@ -1,6 +1,8 @@
 //! A pool's settings: kept whole, exactly as Cognito answers, but for secrets; read where a restore
 //! needs them; and made into what creates an equal pool.
 
+#[cfg(test)]
+mod fuzz;
 mod gather;
 mod pool;
 mod rebuild;

@@ -15,6 +15,11 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// The same, if it can be written: RFC 3339 ends with the year 9999.
+    pub fn writable(millis: i64) -> Option<Self> {
+        jiff::Timestamp::from_millisecond(millis).ok().map(|_| Self(millis))
+    }
+
     /// Milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> i64 {
         self.0

@@ -1,11 +1,13 @@
 //! Checking that a backup still holds what was written to it.
 
+use std::collections::BTreeSet;
+
 use crate::digest::{Digests, differing};
 use crate::model::{Kind, PoolId};
-use crate::ports::{Backup, Version};
+use crate::ports::{Backup, Imports, Version};
 use crate::progress::{Progress, Stage};
 use crate::read::{CHUNK, Snapshot, all_partitions};
-use crate::run::{Run, RunId, Totals};
+use crate::run::{Run, RunId, RunStatus, Totals};
 use crate::{Error, Result};
 
 /// What a check of a whole backup found.
@@ -46,9 +48,16 @@ pub struct DamagedRecord {
 pub struct BrokenRun {
     /// The run.
     pub run: RunId,
-    /// The shards that differ: records were lost, added or changed in them.
+    /// The shards that differ: records were lost, added or changed in them. Or [`MANIFEST`] or
+    /// [`RECORD`], if that is missing.
     pub shards: Vec<String>,
 }
+
+/// What a run lacks that says to be whole, but not what it holds.
+pub const MANIFEST: &str = "manifest";
+
+/// What a run lacks of which there are only versions that it saw.
+pub const RECORD: &str = "record";
 
 /// Reads every version of every pool once: recomputes each content's hash, and the digests of
 /// every run that has a manifest.
@@ -77,6 +86,12 @@ async fn verify_pool(
     let with_manifest = runs.iter().filter_map(|run| Some((*run, run.manifest.as_ref()?, run.ended_at?)));
     let mut checks: Vec<_> =
         with_manifest.map(|(run, manifest, at)| (run, manifest, at, Digests::new())).collect();
+    let known: BTreeSet<&RunId> = runs.iter().map(|run| &run.id).collect();
+    let newest = known.iter().filter_map(|run| run.started_at()).max();
+    // A run is written down before it sees anything, and the latest does not expire: so one that is
+    // not there is lost. (What is copied from a retired table is seen before its run is written.)
+    let may_be_lost = pool.retired_table().is_none();
+    let mut lost = BTreeSet::new();
     let groups = backup.group_names(pool).await?;
     for partition in all_partitions(&groups) {
         let mut after = None;
@@ -91,6 +106,10 @@ async fn verify_pool(
                     if version.held_at(*at) {
                         digests.add(&partition, &version.key, &version.hash);
                     }
+                }
+                let is_newest = newest.is_some_and(|newest| version.run.started_at() >= Some(newest));
+                if is_newest && may_be_lost && !known.contains(&version.run) {
+                    lost.insert(version.run.clone());
                 }
             }
             report.versions += versions.len() as u64;
@@ -108,6 +127,34 @@ async fn verify_pool(
             report.broken_runs.push(BrokenRun { run: run.id.clone(), shards });
         }
     }
+    let lacks = |run: RunId, what: &str| BrokenRun { run, shards: vec![what.to_owned()] };
+    let unfounded = runs.iter().filter(|run| is_unfounded(run)).map(|run| lacks(run.id.clone(), MANIFEST));
+    report.broken_runs.extend(unfounded.chain(lost.into_iter().map(|run| lacks(run, RECORD))));
+    Ok(())
+}
+
+/// Whether a run says to be whole, and nothing says what it holds.
+const fn is_unfounded(run: &Run) -> bool {
+    matches!(run.status, RunStatus::Complete | RunStatus::Held)
+        && (run.manifest.is_none() || run.ended_at.is_none())
+}
+
+/// Reads what became of every import.
+///
+/// # Errors
+/// [`Error::Corrupted`] if something of it is not what was written.
+pub async fn verify_imports(imports: &dyn Imports) -> Result<()> {
+    for import in imports.imports(None).await? {
+        imports.jobs(&import.id).await?;
+        let mut after: Option<String> = None;
+        loop {
+            let mappings = imports.mappings(&import.id, after.as_deref(), CHUNK).await?;
+            if mappings.len() < CHUNK {
+                break;
+            }
+            after = mappings.last().map(|mapping| mapping.sub.clone());
+        }
+    }
     Ok(())
 }
 
@@ -118,21 +165,28 @@ async fn verify_pool(
 pub async fn check(snapshot: &Snapshot, progress: &dyn Progress) -> Result<Totals> {
     let mut digests = Digests::new();
     let mut totals = Totals::default();
-    let mut damaged = 0_u64;
+    let mut unsound: Vec<String> = Vec::new();
     let mut walk = snapshot.everything().await?;
     while let Some(versions) = walk.next().await? {
         for version in &versions {
-            damaged += u64::from(!is_sound(version));
+            if !is_sound(version) {
+                unsound.push(named(version));
+            }
             digests.add(&version.partition, &version.key, &version.hash);
             totals.add(version.partition.kind());
         }
         progress.advance(Stage::Plan, versions.len() as u64);
     }
-    if damaged > 0 {
+    if !unsound.is_empty() {
         return Err(Error::Corrupted(format!(
-            "{damaged} records of run {} are not as they were written",
-            snapshot.run.id
+            "{} records of run {} are not as they were written: {}",
+            unsound.len(),
+            snapshot.run.id,
+            some_of(&unsound)
         )));
+    }
+    if is_unfounded(&snapshot.run) {
+        return Err(Error::Corrupted(format!("run {} has lost its manifest", snapshot.run.id)));
     }
     let shards =
         snapshot.run.manifest.as_ref().map(|manifest| differing(&manifest.digests, &digests.finish()));
@@ -144,6 +198,23 @@ pub async fn check(snapshot: &Snapshot, progress: &dyn Progress) -> Result<Total
             shards.join(", ")
         ))),
     }
+}
+
+/// What a record is called in an error.
+fn named(version: &Version) -> String {
+    match version.partition.kind() {
+        Kind::Settings => "the settings".to_owned(),
+        Kind::Membership => format!("membership {}/{}", version.partition.group(), version.key),
+        kind => format!("{kind} {}", version.key),
+    }
+}
+
+/// The first of many, for an error to stay readable.
+fn some_of(names: &[String]) -> String {
+    const SAID: usize = 3;
+    let more = names.len().saturating_sub(SAID);
+    let said = names[..names.len() - more].join(", ");
+    if more > 0 { format!("{said}, and {more} more") } else { said }
 }
 
 /// Whether a version is what was written, and lies where its content says it belongs.

@@ -20,3 +20,9 @@ pub use memory_lock::MemoryLock;
 pub use ministack::MiniStack;
 pub use sim_clock::SimClock;
 pub use sim_directory::SimDirectory;
+
+/// How many cases a property is tried with: as many as it says, or `FUZZ_TIMES` as many.
+pub fn fuzz_cases(usual: u32) -> u32 {
+    let times = std::env::var("FUZZ_TIMES").ok().and_then(|times| times.parse().ok());
+    usual.saturating_mul(times.unwrap_or(1))
+}

@@ -60,13 +60,19 @@ pub struct Contents {
 impl World {
     /// A pool filled with `population`; everything random follows from its seed.
     pub fn new(population: &Population, config: Config) -> Self {
+        Self::of(population.pool_config("source"), config, |admin, pool| {
+            population.fill(admin, pool).expect("a pool can be filled");
+        })
+    }
+
+    /// A pool of these settings, filled by `fill`.
+    pub fn of(configuration: PoolConfig, config: Config, fill: impl FnOnce(&mut Admin<'_>, &str)) -> Self {
         let clock = Arc::new(SimClock::new(Timestamp::from_millis(1_800_000_000_000), config.seed));
         let cognito = Arc::new(Cognito::new(config));
-        let configuration = population.pool_config("source");
         let now = 1_799_000_000_000;
         let pool = cognito.admin(now, |admin| {
             let pool = admin.create_pool(configuration.clone()).expect("a pool can be made");
-            population.fill(admin, &pool).expect("a pool can be filled");
+            fill(admin, &pool);
             pool
         });
         let store = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
@@ -100,6 +106,12 @@ impl World {
             }
             pool
         })
+    }
+
+    /// A new, empty pool of the same settings, but without identity providers.
+    pub fn empty_pool_without_providers(&self) -> String {
+        let configuration = PoolConfig { id: None, ..self.configuration.clone() };
+        self.change(|admin| admin.create_pool(configuration)).expect("a pool can be made")
     }
 
     /// Calls to `pool`, paced at the default rates whole.

@@ -47,3 +47,25 @@ fn a_damaged_record_is_named_also_without_a_seal() {
     assert_eq!(ran.summary()["damaged"], 1);
     assert_eq!(world.import().code(4).error_kind(), "corrupted");
 }
+
+/// As an earlier version wrote it, for now the record of a run has a hash of its own, too.
+#[test]
+fn a_run_that_lost_its_manifest_is_named_and_refused() {
+    let world = World::new(40);
+    world.export().code(0);
+    let path = world.file("cognito-profiles.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let lose = "UPDATE runs SET record = json_set(json_remove(record, '$.content_hash'), '$.manifest', NULL)";
+    assert_eq!(db.execute(lose, []).unwrap(), 1);
+    drop(db);
+    fs::remove_file(world.file("cognito-profiles.db.sha256")).unwrap();
+    let ran = world.run(&["verify", "--json"]).code(4);
+    assert_eq!(ran.objects()[0]["shards"][0], "manifest");
+    let ran = world.run(&["verify"]).code(4);
+    assert!(ran.stdout.contains("the manifest of run 20"), "{}", ran.stdout);
+    let refused = world.import().code(4);
+    assert_eq!(refused.error_kind(), "corrupted");
+    assert!(
+        refused.stderr.contains("has lost its manifest") || refused.stdout.contains("has lost its manifest")
+    );
+}

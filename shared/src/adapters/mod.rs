@@ -7,6 +7,7 @@ pub mod cognito;
 pub mod deployment;
 pub mod dynamodb;
 pub mod dynamodb_v1;
+mod kept;
 mod reading;
 pub mod sqlite;
 pub mod sqs;

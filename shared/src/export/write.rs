@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Result;
 use crate::model::{Membership, Partition, Record};
 use crate::ports::{Backup, Ledger, ListMessage, Listing, Observation, PageMessage, PageRecords, Queue};
 use crate::progress::{Progress, Stage};
+use crate::{Error, Result};
 
 /// Compares pages with what is stored, and writes what differs.
 pub struct Writer {
@@ -23,7 +23,7 @@ impl Writer {
     /// Writes one page, then counts it. A page that comes again changes nothing.
     pub async fn write_page(&self, message: PageMessage) -> Result<()> {
         let PageMessage { pool, run, page, observed_at, records } = message;
-        let observations = records_of(&page.listing, records)
+        let observations = records_of(&page.listing, records)?
             .iter()
             .map(|record| Observation::new(record, observed_at))
             .collect::<Result<Vec<_>>>()?;
@@ -51,17 +51,22 @@ impl Queue for Writer {
     }
 }
 
-fn records_of(listing: &Listing, records: PageRecords) -> Vec<Record> {
-    match (records, listing) {
-        (PageRecords::Users(users), _) => users.into_iter().map(Record::User).collect(),
-        (PageRecords::Groups(groups), _) => groups.into_iter().map(Record::Group).collect(),
+/// The records of a page; none is counted as written that holds what its listing does not list.
+fn records_of(listing: &Listing, records: PageRecords) -> Result<Vec<Record>> {
+    Ok(match (records, listing) {
+        (PageRecords::Users(users), Listing::Users | Listing::UsersBySub(_) | Listing::Missing(_)) => {
+            users.into_iter().map(Record::User).collect()
+        }
+        (PageRecords::Groups(groups), Listing::Groups) => groups.into_iter().map(Record::Group).collect(),
         (PageRecords::Members(members), Listing::Members(group) | Listing::MembersAgain(group)) => members
             .into_iter()
             .map(|(sub, username)| Record::Membership(Membership { group: group.clone(), sub, username }))
             .collect(),
-        // A page of members belongs to a group's listing; any other names no group to be in.
-        (PageRecords::Members(_), _) => Vec::new(),
-    }
+        _ => {
+            let what = listing.what();
+            return Err(Error::RunBroken(format!("a page of the listing of {what} holds something else")));
+        }
+    })
 }
 
 const fn stage_of(listing: &Listing) -> Option<Stage> {

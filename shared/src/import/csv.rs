@@ -59,6 +59,7 @@ impl Sheet<'_> {
 
     fn cell(&self, column: &str, user: &NewUser, sms: bool) -> Result<String, String> {
         match column {
+            USERNAME if user.username.is_empty() => Err("they have no username".to_owned()),
             USERNAME => escaped(column, &user.username),
             MFA_ENABLED => self.mfa_enabled(user, sms),
             _ => match column.strip_suffix("_verified").filter(|address| ADDRESSES.contains(address)) {

@@ -145,9 +145,10 @@ impl Fit {
         (known, unknown)
     }
 
-    /// The attributes the user will have.
+    /// The attributes the user will have. An empty value is none: Cognito removes an attribute that
+    /// is given one, and takes it for no number and no text of some length.
     pub fn attributes(&self, user: &User) -> BTreeMap<String, String> {
-        let kept = user.attributes.iter().filter(|(name, _)| self.keeps(name));
+        let kept = user.attributes.iter().filter(|(name, value)| self.keeps(name) && !value.is_empty());
         let mut attributes: BTreeMap<String, String> =
             kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         if let Some(name) = &self.options.old_sub_attribute {

@@ -9,6 +9,8 @@ mod check;
 mod csv;
 mod finish;
 mod fit;
+#[cfg(test)]
+mod fuzz;
 mod groups;
 mod jobs;
 mod matching;

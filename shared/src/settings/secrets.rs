@@ -37,10 +37,10 @@ impl Secrets {
     /// Takes the secrets out of an item. Null stays in the place of each.
     pub(super) fn take_from(&mut self, part: Part, name: &str, item: &mut Value) {
         let found = match part {
-            Part::UserPoolClients => secrets_in(item, ""),
+            Part::UserPoolClients => secrets_in(item, "", false),
             // Not the mapping of attributes, where a claim may have any name.
             Part::IdentityProviders => match item.get_mut("ProviderDetails") {
-                Some(details) => secrets_in(details, "/ProviderDetails"),
+                Some(details) => secrets_in(details, "/ProviderDetails", false),
                 None => Vec::new(),
             },
             _ => Vec::new(),
@@ -165,26 +165,24 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Takes every text whose name says that it is secret, at any depth: what AWS adds will have such a
-/// name, too.
-fn secrets_in(value: &mut Value, pointer: &str) -> Vec<(String, String)> {
+/// Takes every text whose name, or that of what it is in, says that it is secret, at any depth: what
+/// AWS adds will have such a name, too.
+fn secrets_in(value: &mut Value, pointer: &str, is_in_secret: bool) -> Vec<(String, String)> {
     let mut found = Vec::new();
     match value {
+        Value::String(text) if is_in_secret && !text.is_empty() => {
+            found.push((pointer.to_owned(), std::mem::take(text)));
+            *value = Value::Null;
+        }
         Value::Object(members) => {
             for (name, member) in members {
                 let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
-                match member {
-                    Value::String(text) if is_secret(name) && !text.is_empty() => {
-                        found.push((pointer, std::mem::take(text)));
-                        *member = Value::Null;
-                    }
-                    _ => found.extend(secrets_in(member, &pointer)),
-                }
+                found.extend(secrets_in(member, &pointer, is_in_secret || is_secret(name)));
             }
         }
         Value::Array(items) => {
             for (at, item) in items.iter_mut().enumerate() {
-                found.extend(secrets_in(item, &format!("{pointer}/{at}")));
+                found.extend(secrets_in(item, &format!("{pointer}/{at}"), is_in_secret));
             }
         }
         _ => {}
@@ -194,7 +192,7 @@ fn secrets_in(value: &mut Value, pointer: &str) -> Vec<(String, String)> {
 
 /// `ClientSecret` of a client; of a provider's details `client_secret`, and `private_key` of Sign in
 /// with Apple (API Reference: `IdentityProviderType`, `CreateIdentityProvider`).
-fn is_secret(name: &str) -> bool {
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['_', '-'], "");
     ["secret", "privatekey", "password"].iter().any(|word| name.contains(word))
 }

@@ -8,6 +8,8 @@
 
 mod coordinator;
 mod delivery;
+#[cfg(test)]
+mod fuzz;
 mod hands;
 mod import;
 mod import_notice;

@@ -39,6 +39,11 @@ pub(super) fn user(user: UserType) -> User {
     }
 }
 
+/// The same; none if nothing names the user, whom nothing could then be kept under.
+pub(super) fn named_user(found: UserType) -> Option<User> {
+    Some(user(found)).filter(|user| !user.sub.is_empty())
+}
+
 /// A group as the model has it; none if it has no name, which nothing could refer to.
 pub(super) fn group(group: GroupType) -> Option<Group> {
     Some(Group {
@@ -51,9 +56,10 @@ pub(super) fn group(group: GroupType) -> Option<Group> {
     })
 }
 
-/// A page of users.
-pub(super) fn user_page(users: Option<Vec<UserType>>, token: Option<String>) -> Page<User> {
-    Page { items: users.unwrap_or_default().into_iter().map(user).collect(), next: present(token) }
+/// A page of users; none if nothing names one of them.
+pub(super) fn user_page(users: Option<Vec<UserType>>, token: Option<String>) -> Option<Page<User>> {
+    let items = users.unwrap_or_default().into_iter().map(named_user).collect::<Option<_>>()?;
+    Some(Page { items, next: present(token) })
 }
 
 /// A page of groups; none if any of them has no name.
@@ -99,10 +105,11 @@ fn mfa_option(option: MfaOptionType) -> MfaOption {
 }
 
 /// To the nearest millisecond. Cognito writes seconds with three decimals, the SDK reads them as
-/// a binary fraction, and 1689980857.949 becomes …948999: cutting off would change the date.
+/// a binary fraction, and 1689980857.949 becomes …948999: cutting off would change the date. A
+/// date that cannot be written is none: it is not worth losing the record for.
 fn timestamp(date: &DateTime) -> Option<Timestamp> {
     let subsecond = i64::from((date.subsec_nanos() + 500_000) / 1_000_000);
-    date.secs().checked_mul(1000)?.checked_add(subsecond).map(Timestamp::from_millis)
+    date.secs().checked_mul(1000)?.checked_add(subsecond).and_then(Timestamp::writable)
 }
 
 #[cfg(test)]
@@ -152,8 +159,23 @@ mod tests {
 
     #[test]
     fn an_empty_token_ends_a_listing() {
-        assert_eq!(user_page(None, Some(String::new())).next, None);
-        assert_eq!(user_page(Some(Vec::new()), Some("t".into())).next.as_deref(), Some("t"));
+        assert_eq!(user_page(None, Some(String::new())).unwrap().next, None);
+        assert_eq!(user_page(Some(Vec::new()), Some("t".into())).unwrap().next.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn a_user_needs_a_name_or_a_sub() {
+        let nobody = UserType::builder().attributes(pair("email", Some("a@x.test"))).build();
+        assert!(user_page(Some(vec![nobody]), None).is_none());
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_written_is_none() {
+        let last = Timestamp::writable(253_402_207_200_000).unwrap();
+        assert_eq!(last.to_string().parse::<Timestamp>().unwrap(), last);
+        for seconds in [253_402_300_800, -400_000_000_000] {
+            assert_eq!(timestamp(&DateTime::from_secs(seconds)), None);
+        }
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Directory for CognitoDirectory {
             .set_filter(filter.expression())
             .set_pagination_token(convert::present(token.map(ToOwned::to_owned)));
         let answer = call.send().await.map_err(|error| sent.error(&error))?;
-        Ok(convert::user_page(answer.users, answer.pagination_token))
+        convert::user_page(answer.users, answer.pagination_token).ok_or_else(|| sent.unreadable())
     }
 
     async fn list_groups(&self, token: Option<&str>) -> Result<Page<Group>, CallError> {
@@ -124,7 +124,7 @@ impl Directory for CognitoDirectory {
         let call =
             call.limit(PAGE_SIZE.into()).set_next_token(convert::present(token.map(ToOwned::to_owned)));
         let answer = call.send().await.map_err(|error| sent.error(&error))?;
-        Ok(convert::user_page(answer.users, answer.next_token))
+        convert::user_page(answer.users, answer.next_token).ok_or_else(|| sent.unreadable())
     }
 
     async fn create_group(&self, group: &Group) -> Result<(), CallError> {
@@ -152,7 +152,7 @@ impl Directory for CognitoDirectory {
             .set_user_attributes(Some(attributes.map_err(|_| sent.not_built())?))
             .message_action(MessageActionType::Suppress);
         let answer = call.send().await.map_err(|error| sent.error(&error))?;
-        answer.user.map(convert::user).ok_or_else(|| sent.unreadable())
+        answer.user.and_then(convert::named_user).ok_or_else(|| sent.unreadable())
     }
 
     async fn set_password(&self, username: &str, password: &str) -> Result<(), CallError> {

@@ -4,6 +4,7 @@ mod calls;
 mod connection;
 mod environment;
 mod faults;
+mod fuzz;
 mod import;
 mod upload;
 mod wire;

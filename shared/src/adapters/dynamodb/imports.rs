@@ -35,13 +35,12 @@ impl Imports for DynamoStore {
 
     async fn import(&self, id: &str) -> Result<Option<Import>> {
         let item = self.backup.get(keys::import(id)).await?;
-        item.as_ref().map(|item| Attributes { item, what: IMPORT }.record()).transpose()
+        item.as_ref().map(import_of).transpose()
     }
 
     async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>> {
         let items = self.backup.query(&Query::of(keys::IMPORTS, Range::All), usize::MAX).await?;
-        let read = |item: &Item| Attributes { item, what: IMPORT }.record::<Import>();
-        let mut found = items.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let mut found = items.iter().map(import_of).collect::<Result<Vec<_>>>()?;
         found.retain(|import| into.is_none_or(|pool| import.into_pool == *pool));
         found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(found)
@@ -74,7 +73,7 @@ impl Imports for DynamoStore {
 
     async fn mappings_of(&self, import: &str, subs: &[String]) -> Result<Vec<Mapping>> {
         let keys = subs.iter().map(|sub| mapping_key(import, sub)).collect();
-        self.backup.batch_get(keys, None, true).await?.iter().map(mapping).collect()
+        self.backup.batch_get(keys, None, true).await?.iter().map(|item| mapping(import, item)).collect()
     }
 
     async fn mappings_to(&self, import: &str, new_subs: &[String]) -> Result<Vec<Mapping>> {
@@ -90,7 +89,7 @@ impl Imports for DynamoStore {
 
     async fn mappings(&self, import: &str, after: Option<&str>, limit: usize) -> Result<Vec<Mapping>> {
         let query = Query::of(keys::mappings(import), range_after(after));
-        self.backup.query(&query, limit).await?.iter().map(mapping).collect()
+        self.backup.query(&query, limit).await?.iter().map(|item| mapping(import, item)).collect()
     }
 
     async fn put_outcomes(&self, import: &str, outcomes: &[Outcome]) -> Result<()> {
@@ -157,7 +156,8 @@ impl Imports for DynamoStore {
 
     async fn jobs(&self, import: &str) -> Result<Vec<Job>> {
         let items = self.backup.query(&Query::of(keys::jobs(import), Range::All), usize::MAX).await?;
-        items.iter().map(|item| Attributes { item, what: JOB }.record()).collect()
+        let read = |item| Attributes { item, what: JOB }.record_at(|job: &Job| keys::job(import, job.number));
+        items.iter().map(read).collect()
     }
 
     async fn put_differences(
@@ -213,8 +213,12 @@ fn is_not_there() -> Expression {
         .with_text(":null", "NULL")
 }
 
-fn mapping(item: &Item) -> Result<Mapping> {
-    Attributes { item, what: MAPPING }.record()
+fn import_of(item: &Item) -> Result<Import> {
+    Attributes { item, what: IMPORT }.record_at(|import: &Import| keys::import(&import.id))
+}
+
+fn mapping(import: &str, item: &Item) -> Result<Mapping> {
+    Attributes { item, what: MAPPING }.record_at(|mapping: &Mapping| mapping_key(import, &mapping.sub))
 }
 
 fn outcome_key(import: &str, step: Step, group: &str, key: &str) -> Key {

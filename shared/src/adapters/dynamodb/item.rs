@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::table::Item;
+use super::table::{Item, Key};
+use crate::adapters::kept;
 use crate::model::Hash;
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -132,9 +133,8 @@ fn from_native(value: &AttributeValue) -> Option<Value> {
 
 /// Adds a record of this code's own to an item.
 pub(super) fn put_record(item: &mut Item, record: &impl Serialize, what: &str) -> Result<()> {
-    // By way of a `Value`, whose members are sorted.
-    let json = serde_json::to_value(record).map_err(|_| damaged(what, "record"))?;
-    put_content(item, &json.to_string());
+    let content = kept::written(record).ok_or_else(|| damaged(what, "record", item))?;
+    put_content(item, &content);
     Ok(())
 }
 
@@ -203,8 +203,11 @@ impl<'a> Attributes<'a> {
         self.item.get(name).map(|value| read(value).ok_or_else(|| self.damaged(name))).transpose()
     }
 
+    /// As it is written, and in no other way: the table compares times as texts.
     pub(super) fn time(self, name: &str) -> Result<Timestamp> {
-        self.text(name)?.parse().map_err(|_| self.damaged(name))
+        let text = self.text(name)?;
+        let time = text.parse().ok().filter(|time: &Timestamp| time.to_string() == text);
+        time.ok_or_else(|| self.damaged(name))
     }
 
     /// A time that may be missing.
@@ -213,9 +216,10 @@ impl<'a> Attributes<'a> {
     }
 
     pub(super) fn hash(self, name: &str) -> Result<Hash> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(self.text(name)?, &mut bytes).map_err(|_| self.damaged(name))?;
-        Ok(Hash::from_bytes(bytes))
+        let (text, mut bytes) = (self.text(name)?, [0; 32]);
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| self.damaged(name))?;
+        let hash = Some(Hash::from_bytes(bytes)).filter(|hash| hash.to_string() == text);
+        hash.ok_or_else(|| self.damaged(name))
     }
 
     /// The JSON that [`put_content`] added.
@@ -225,7 +229,14 @@ impl<'a> Attributes<'a> {
 
     /// The record that [`put_record`] added.
     pub(super) fn record<T: DeserializeOwned>(self) -> Result<T> {
-        serde_json::from_str(&self.content()?).map_err(|_| self.damaged("record"))
+        kept::read(&self.content()?).ok_or_else(|| self.damaged("record"))
+    }
+
+    /// The same, if it is what belongs under the item's key.
+    pub(super) fn record_at<T: DeserializeOwned>(self, key: impl FnOnce(&T) -> Key) -> Result<T> {
+        let record = self.record()?;
+        let is_in_place = Key::of(self.item) == Some(key(&record));
+        is_in_place.then_some(record).ok_or_else(|| self.damaged("record"))
     }
 
     /// Whether it may be removed at `now`.
@@ -237,12 +248,15 @@ impl<'a> Attributes<'a> {
 
     /// That an attribute is missing, or not what this code writes.
     pub(super) fn damaged(self, name: &str) -> Error {
-        damaged(self.what, name)
+        damaged(self.what, name, self.item)
     }
 }
 
-fn damaged(what: &str, name: &str) -> Error {
-    Error::Corrupted(format!("the attribute {name} of a stored {what} cannot be read"))
+/// Names the item, for whoever looks for it in the table: its keys are ids, `sub`s and names of
+/// groups.
+fn damaged(what: &str, name: &str, item: &Item) -> Error {
+    let which = Key::of(item).map(|Key { pk, sk }| format!(" (pk {pk:?}, sk {sk:?})")).unwrap_or_default();
+    Error::Corrupted(format!("the attribute {name} of a stored {what} cannot be read{which}"))
 }
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ impl DynamoStore {
 }
 
 /// The item of a version that is current.
-fn version(place: &Place<'_>, run: &RunId, seen: &Observation, change: Change) -> Result<Item> {
+pub(super) fn version(place: &Place<'_>, run: &RunId, seen: &Observation, change: Change) -> Result<Item> {
     let mut item = place.current(&seen.key).into_item();
     put_content(&mut item, &seen.content);
     let change = match change {

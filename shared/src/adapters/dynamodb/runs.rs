@@ -46,7 +46,7 @@ impl DynamoStore {
     pub(super) async fn run_of(&self, pool: &PoolId, id: &RunId) -> Result<Option<Run>> {
         let Some(item) = self.backup.get(keys::run(pool, id)).await? else { return Ok(None) };
         let attributes = Attributes { item: &item, what: RUN };
-        if attributes.has_expired(self.clock.now())? { Ok(None) } else { attributes.record().map(Some) }
+        if attributes.has_expired(self.clock.now())? { Ok(None) } else { run(&item).map(Some) }
     }
 
     /// [`crate::ports::Backup::runs`].
@@ -72,8 +72,7 @@ impl DynamoStore {
     async fn stored_runs(&self, pool: &PoolId) -> Result<Vec<(Run, Item)>> {
         let (pk, range) = keys::runs(pool);
         let items = self.backup.query(&Query::of(pk, range), usize::MAX).await?;
-        let read = |item: Item| Ok((Attributes { item: &item, what: RUN }.record()?, item));
-        items.into_iter().map(read).collect()
+        items.into_iter().map(|item| Ok((run(&item)?, item))).collect()
     }
 
     /// Makes the pool one of [`DynamoStore::pools`].
@@ -92,4 +91,8 @@ impl DynamoStore {
         };
         items.iter().map(pool).collect()
     }
+}
+
+fn run(item: &Item) -> Result<Run> {
+    Attributes { item, what: RUN }.record_at(|run: &Run| keys::run(&run.pool, &run.id))
 }

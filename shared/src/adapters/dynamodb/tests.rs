@@ -2,6 +2,7 @@
 //! made to answer at will.
 
 mod faults;
+mod fuzz;
 mod ledger;
 mod races;
 mod requests;

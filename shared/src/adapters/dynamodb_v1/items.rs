@@ -200,15 +200,13 @@ fn bool(item: &Item, name: &str) -> Result<bool, Matter> {
     }
 }
 
-/// Milliseconds since 1970, up to the year 9999.
+/// Milliseconds since 1970, as far as a time can be written.
 fn time(item: &Item, name: &str) -> Result<Timestamp, Matter> {
-    const LATEST: i64 = 253_402_300_799_999;
     let millis = match item.get(name) {
         Some(AttributeValue::N(number)) => number.parse().ok(),
         _ => None,
     };
-    let millis = millis.filter(|millis| (0..=LATEST).contains(millis)).ok_or_else(|| damaged(name))?;
-    Ok(Timestamp::from_millis(millis))
+    millis.filter(|millis| *millis >= 0).and_then(Timestamp::writable).ok_or_else(|| damaged(name))
 }
 
 fn damaged(name: &str) -> Matter {
@@ -371,9 +369,25 @@ mod tests {
         /// Read as something, or refused for a reason that repeats no value.
         #[test]
         fn no_item_panics_and_no_reason_holds_a_value(item in spoiled()) {
-            if let Err(left_out) = read(&item) {
-                prop_assert!(!left_out.reason.contains("secret"), "{left_out:?}");
+            match read(&item) {
+                Err(left_out) => prop_assert!(!left_out.reason.contains("secret"), "{left_out:?}"),
+                Ok(Content::LatestExport(time)) => prop_assert_eq!(time.to_string().parse().ok(), Some(time)),
+                Ok(Content::Record(record, time)) => {
+                    prop_assert_eq!(time.to_string().parse().ok(), Some(time));
+                    let content = record.content().unwrap();
+                    prop_assert_eq!(Record::from_content(record.partition().kind(), &content).unwrap(), record);
+                }
             }
+        }
+    }
+
+    /// It would be kept, and could not be read back.
+    #[test]
+    fn a_time_that_cannot_be_written_is_refused() {
+        let confirmed = |millis| read(&with(&ann(), "lastConfirmedInUserPool", n(millis)));
+        assert!(confirmed(253_402_207_200_000).is_ok());
+        for millis in [253_402_300_799_000, i64::MAX, -1] {
+            assert_eq!(confirmed(millis).unwrap_err().key, SUB, "{millis}");
         }
     }
 

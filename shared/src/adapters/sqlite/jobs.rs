@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::failure::Failure;
-use super::names::{Names, at_most, from_json, to_json};
+use super::names::{Names, at_most, from_record, to_record};
 use crate::compare::Difference;
 use crate::model::Hash;
 use crate::ports::{Job, Sent};
@@ -42,7 +42,7 @@ pub(super) fn sent_as(db: &Connection, import: &str, names: &[Hash]) -> Result<V
 pub(super) fn put_job(db: &Connection, import: &str, job: &Job) -> Result<(), Failure> {
     let import = Names::Imports.number(db, import)?;
     db.prepare_cached("INSERT OR REPLACE INTO jobs (import, number, record) VALUES (?1, ?2, ?3)")?
-        .execute(params![import, job.number, to_json(job, A_JOB)?])?;
+        .execute(params![import, job.number, to_record(job, A_JOB)?])?;
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub(super) fn jobs(db: &Connection, import: &str) -> Result<Vec<Job>, Failure> {
     let mut rows = statement.query([import])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(from_json(&row.get::<_, String>(0)?, A_JOB)?);
+        found.push(from_record(&row.get::<_, String>(0)?, A_JOB)?);
     }
     Ok(found)
 }
@@ -73,7 +73,7 @@ pub(super) fn put_differences(
             import,
             listing.as_str(),
             number.cast_signed(),
-            to_json(difference, A_DIFFERENCE)?
+            to_record(difference, A_DIFFERENCE)?
         ])?;
     }
     Ok(())
@@ -94,7 +94,7 @@ pub(super) fn differences(
     let mut rows = statement.query(params![import, listing.as_str(), first.cast_signed(), at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(from_json(&row.get::<_, String>(0)?, A_DIFFERENCE)?);
+        found.push(from_record(&row.get::<_, String>(0)?, A_DIFFERENCE)?);
     }
     Ok(found)
 }

@@ -81,7 +81,13 @@ impl SqliteStore {
     pub async fn integrity_check(&self) -> Result<()> {
         let report: String =
             self.read(|db| Ok(db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?)).await?;
-        if report == "ok" { Ok(()) } else { Err(Error::Corrupted(report)) }
+        if report != "ok" {
+            return Err(Error::Corrupted(report));
+        }
+        if self.read(|db| Ok(db.query_row(schema::NAMELESS, [], |row| row.get(0))?)).await? {
+            return Err(Error::Corrupted("records are of a pool or a run that has lost its name".to_owned()));
+        }
+        Ok(())
     }
 
     /// Does `work` on one consistent state.

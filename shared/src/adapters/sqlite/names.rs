@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
+use crate::adapters::kept;
 use crate::model::{Kind, Partition, PoolId};
 use crate::run::RunId;
 use crate::time::Timestamp;
@@ -121,6 +122,16 @@ pub(super) fn at_most(limit: usize) -> i64 {
 /// A small value as JSON. `what` names it if that fails, never its content.
 pub(super) fn to_json(value: &impl Serialize, what: &str) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|_| Failure::damaged(what))
+}
+
+/// A record of this code's own, as [`kept`] writes it.
+pub(super) fn to_record(record: &impl Serialize, what: &str) -> Result<String, Failure> {
+    kept::written(record).ok_or_else(|| Failure::damaged(what))
+}
+
+/// Reads [`to_record`] back.
+pub(super) fn from_record<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Failure> {
+    kept::read(text).ok_or_else(|| Failure::damaged(what))
 }
 
 /// Reads [`to_json`] back.

@@ -177,6 +177,14 @@ CREATE TABLE outcomes (
 ) WITHOUT ROWID;
 ";
 
+/// Whether a record is of a pool or a run that nothing names: no reader would find it.
+pub(super) const NAMELESS: &str = "
+SELECT EXISTS (
+    SELECT 1 FROM (SELECT pool, run FROM current UNION ALL SELECT pool, run FROM history
+                   UNION ALL SELECT pool, run FROM runs)
+    WHERE pool NOT IN (SELECT id FROM pools) OR run NOT IN (SELECT id FROM run_ids)
+)";
+
 /// What format 2 has of imports beside its `outcomes`.
 const MAPPINGS: &str = "
 CREATE TABLE mappings (

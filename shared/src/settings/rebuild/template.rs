@@ -255,6 +255,9 @@ impl Template {
     /// A domain of one's own has one. If only its name was saved, the certificate has to be given.
     fn certificate(&mut self, domain: &mut Object) {
         let config = domain.entry("CustomDomainConfig").or_insert_with(|| json!({}));
+        if !config.is_object() {
+            *config = json!({});
+        }
         let arn = config["CertificateArn"].as_str().unwrap_or_default();
         let description = "Certificate of the domain of one's own, in us-east-1.";
         let parameter = self.parameter(arn, "CertificateArn", "^(arn:.+)?$", description);

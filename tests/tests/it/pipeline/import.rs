@@ -98,6 +98,29 @@ async fn faults_and_lost_answers_create_nobody_twice() {
     }
 }
 
+/// Cognito keeps no attribute without a value: whoever had one is restored, is as they should be, and
+/// is known again after an answer was lost.
+#[tokio::test]
+async fn an_empty_attribute_is_none() {
+    let world = awkward(&Population { email_sign_in: false, ..Population::plain(0, 0, 16) });
+    world.change(|admin| {
+        for number in 0..40 {
+            let user = UserRecord::new(format!("user{number}")).with("nickname", "").with("name", "n");
+            // A number, and a text of 1 to 64 characters.
+            let user = user.with("custom:level", "").with("custom:tenant", "");
+            admin.create_user(&world.pool, user).unwrap();
+        }
+    });
+    world.export().await.unwrap();
+    let target = world.empty_pool();
+    world.cognito.configure(|config| {
+        config.faults.rates = FaultRates { drop_after: 0.3, ..FaultRates::default() };
+    });
+    let report = world.import(&target, &Fate::immortal()).await.unwrap();
+    assert_eq!((report.failures, report.differences), (vec![], vec![]));
+    assert!(world.truth(&target).users.values().all(|user| user.3.len() == 1));
+}
+
 #[tokio::test]
 async fn someone_else_of_the_same_name_is_left_alone() {
     let world = awkward(&Population { email_sign_in: false, ..Population::plain(12, 1, 14) });

@@ -6,6 +6,7 @@ pub(crate) mod import;
 mod jobs;
 mod plan;
 mod rates;
+mod round_trip;
 mod settings;
 mod walk;
 

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod copy;
+mod corruption;
 mod files;
 mod model;
 mod seal;

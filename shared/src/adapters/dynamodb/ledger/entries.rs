@@ -136,3 +136,61 @@ impl Keys {
         &self.subs[first..end]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fuzz::{config, text};
+
+    fn key() -> impl Strategy<Value = String> {
+        let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+        prop_oneof![4 => uuid, 1 => "[0-9A-F]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", 2 => text(), 1 => "[a-f#z]{0,4}"]
+    }
+
+    fn seen(is_of_users: bool) -> impl Strategy<Value = Vec<(Partition, String)>> {
+        let partition = move |key: String| {
+            let place = if is_of_users { Partition::of_user(&key) } else { Partition::of_member("g", &key) };
+            (place, key)
+        };
+        prop::collection::vec(key().prop_map(partition), 0..12)
+    }
+
+    proptest! {
+        #![proptest_config(config(300))]
+
+        #[test]
+        fn what_was_seen_is_read_back_by_shard(seen in prop_oneof![seen(true), seen(false)]) {
+            let item: Item = Entries::from_iter(&seen)
+                .attributes()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            let mut keys = Keys::default();
+            keys.extend(&item).unwrap();
+            keys.extend(&item).unwrap();
+            keys.sort();
+            let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for (partition, key) in &seen {
+                expected.entry(partition.shard().to_owned()).or_default().insert(key.clone());
+            }
+            prop_assert_eq!(keys.len(), expected.values().map(BTreeSet::len).sum::<usize>());
+            let digits = seen.first().map(|(partition, _)| partition.shard().len());
+            for shard in Shard::users().chain(Shard::members()).filter(|shard| Some(shard.as_str().len()) == digits) {
+                let found: BTreeSet<String> = keys.of(shard.as_str()).collect();
+                prop_assert_eq!(found, expected.remove(shard.as_str()).unwrap_or_default());
+            }
+            prop_assert!(expected.is_empty());
+        }
+
+        #[test]
+        fn bytes_that_are_no_subs_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let item = Item::from([(SUBS.to_owned(), AttributeValue::Bs(vec![Blob::new(bytes.clone())]))]);
+            let read = Keys::default().extend(&item);
+            prop_assert_eq!(read.is_ok(), bytes.len().is_multiple_of(SUB_BYTES));
+        }
+    }
+}

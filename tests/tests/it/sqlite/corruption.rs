@@ -1,0 +1,583 @@
+//! Damage behind SQLite's back, with no seal to show it: of any value, any row, any byte.
+//!
+//! What holds of all of it: a run is refused, or restored exactly as it was; and what `verify` does
+//! not find harms no restore. What it cannot find is said in [`Told::is_harmless`].
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cognito_profiles::Result;
+use cognito_profiles::adapters::sqlite::SqliteStore;
+use cognito_profiles::export::ShrinkGuard;
+use cognito_profiles::model::PoolId;
+use cognito_profiles::ports::ImportOptions;
+use cognito_profiles::progress::Silent;
+use cognito_profiles::read::Snapshot;
+use cognito_profiles::run::RunId;
+use cognito_profiles::verify::{BrokenRun, MANIFEST, RECORD, Report, verify, verify_imports};
+use cognito_profiles_tests::fuzz_cases;
+use cognito_profiles_tests::mortal::Fate;
+use cognito_profiles_tests::world::{World, scratch};
+use cognito_sim::Population;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{TestError, TestRunner};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::pipeline::world;
+
+/// The bytes of a page of the file.
+const PAGE: usize = 2048;
+
+/// Partition, key and content of everything a run holds.
+type Held = BTreeSet<(String, String, String)>;
+
+/// A file with two runs and an import of the second, and a pool to restore into.
+struct Backed {
+    runtime: Runtime,
+    world: World,
+    target: String,
+    folder: TempDir,
+    whole: Vec<u8>,
+    runs: Vec<(RunId, Held)>,
+}
+
+/// What is said of a damaged file.
+struct Told {
+    /// What `verify` finds.
+    found: Option<String>,
+    /// What becomes of a restore of each run: why it is refused, or what is restored.
+    restored: Vec<std::result::Result<Held, &'static str>>,
+    /// The run that is restored if none is named.
+    latest: Option<RunId>,
+}
+
+impl Backed {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backup.db");
+        let (world, target, runs) = runtime.block_on(fill(&path));
+        let whole = fs::read(&path).unwrap();
+        Self { runtime, world, target, folder, whole, runs }
+    }
+
+    /// A copy without a seal.
+    fn copy(&self) -> PathBuf {
+        self.copy_of(&self.whole)
+    }
+
+    fn copy_of(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join("damaged.db");
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn told_of(&self, path: &Path) -> Told {
+        self.runtime.block_on(async {
+            let store = match SqliteStore::open_read_only(path) {
+                Ok(store) => Arc::new(store),
+                Err(error) => {
+                    let restored = self.runs.iter().map(|_| Err(error.kind())).collect();
+                    return Told { found: Some(error.to_string()), restored, latest: None };
+                }
+            };
+            let found = found_in(&store).await;
+            let mut restored = Vec::new();
+            for (run, _) in &self.runs {
+                restored.push(self.restored(&store, run).await.map_err(|error| error.kind()));
+            }
+            let latest = Snapshot::find(store, Some(&PoolId::new(&self.world.pool)), None).await;
+            Told { found, restored, latest: latest.ok().map(|snapshot| snapshot.run.id) }
+        })
+    }
+
+    /// What a restore of the run takes, unless it is refused.
+    async fn restored(&self, store: &Arc<SqliteStore>, run: &RunId) -> Result<Held> {
+        let importer = self.world.importer_from(store, &self.target, &Fate::immortal());
+        let pool = PoolId::new(&self.world.pool);
+        let snapshot = importer.find_snapshot(Some(&pool), Some(run.as_str())).await?;
+        importer.prepare(snapshot.clone(), ImportOptions::default()).await?;
+        held(&snapshot).await
+    }
+
+    /// Looks at a damaged file and judges what is said of it.
+    fn judge(&self, path: &Path) -> std::result::Result<Told, TestCaseError> {
+        let told = self.told_of(path);
+        for ((run, held), restored) in self.runs.iter().zip(&told.restored) {
+            prop_assert!(
+                restored.as_ref().is_ok_and(|found| found == held) || restored.is_err(),
+                "run {run}"
+            );
+        }
+        prop_assert!(told.found.is_some() || told.is_harmless(self), "nothing is found");
+        Ok(told)
+    }
+
+    fn judge_all<S: Strategy>(&self, cases: u32, damage: &S, to: impl Fn(&Self, &S::Value) -> Option<PathBuf>)
+    where
+        S::Value: std::fmt::Debug,
+    {
+        let config = ProptestConfig {
+            cases: fuzz_cases(cases),
+            failure_persistence: None,
+            max_global_rejects: 1_000_000,
+            ..ProptestConfig::default()
+        };
+        let judged = TestRunner::new(config).run(damage, |damage| match to(self, &damage) {
+            Some(path) => self.judge(&path).map(drop),
+            None => Err(TestCaseError::reject("nothing is changed")),
+        });
+        if let Err(TestError::Fail(reason, damage)) = judged {
+            panic!("{reason}: {damage:?}");
+        }
+    }
+}
+
+impl Told {
+    /// What nothing finds: a run that is no longer there, if a later one is; and what no run needs:
+    /// when a version began or ended between two runs, which run first saw it and as what, the
+    /// mapping of an import, the ledger of a run that has ended, bytes in no use.
+    fn is_harmless(&self, backed: &Backed) -> bool {
+        let last = backed.runs.last().map(|(run, _)| run);
+        let is_kept = |((run, _), restored): (&(RunId, Held), &std::result::Result<Held, &'static str>)| {
+            restored.is_ok() || (Some(run) != last && *restored == Err("no_such_run"))
+        };
+        self.latest.as_ref() == last && backed.runs.iter().zip(&self.restored).all(is_kept)
+    }
+}
+
+async fn found_in(store: &Arc<SqliteStore>) -> Option<String> {
+    let found = async {
+        store.integrity_check().await?;
+        let report = verify(&**store, &Silent).await?;
+        verify_imports(&**store).await?;
+        Ok::<_, cognito_profiles::Error>(report)
+    };
+    match found.await {
+        Ok(report) if report.is_intact() => None,
+        Ok(report) => Some(format!("{report:?}")),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+async fn held(snapshot: &Snapshot) -> Result<Held> {
+    let (mut held, mut walk) = (Held::new(), snapshot.everything().await?);
+    while let Some(versions) = walk.next().await? {
+        held.extend(
+            versions
+                .into_iter()
+                .map(|version| (format!("{:?}", version.partition), version.key, version.content)),
+        );
+    }
+    Ok(held)
+}
+
+/// Two runs, between which something of every kind changes, and an import.
+async fn fill(path: &Path) -> (World, String, Vec<(RunId, Held)>) {
+    let world = world(&Population { heavy_users: 0, ..Population::realistic(14, 3, 5) });
+    let store = Arc::new(SqliteStore::create_or_open(path).unwrap());
+    let fate = Fate::immortal();
+    let exporter = world.exporter_into(&store, &fate);
+    let first = exporter.export(&ShrinkGuard::default()).await.unwrap();
+    let truth = world.truth(&world.pool);
+    let subs: Vec<&String> = truth.users.keys().collect();
+    let (group, member) = truth.memberships.iter().next().unwrap();
+    world.change(|admin| {
+        admin.update_user(&world.pool, subs[0], |user| user.enabled = !user.enabled).unwrap();
+        admin.leave(&world.pool, member, group).unwrap();
+        admin.update_group(&world.pool, group, |group| group.precedence = Some(77)).unwrap();
+        admin.delete_user(&world.pool, subs[1]).unwrap();
+    });
+    let guard = ShrinkGuard { allow: true, ..ShrinkGuard::default() };
+    let second = exporter.export(&guard).await.unwrap();
+    let restored = world.empty_pool();
+    let importer = world.importer_from(&store, &restored, &fate);
+    let prepared = world.prepare(&importer, ImportOptions::default()).await.unwrap();
+    importer.import(prepared, &scratch()).await.unwrap();
+    let mut runs = Vec::new();
+    for run in [first, second] {
+        let snapshot = Snapshot::of(store.clone(), run).unwrap();
+        runs.push((snapshot.run.id.clone(), held(&snapshot).await.unwrap()));
+    }
+    store.close().await.unwrap();
+    let target = world.empty_pool();
+    (world, target, runs)
+}
+
+/// All that a backup is made of, but for the ledger.
+const TABLES: [&str; 10] = [
+    "current",
+    "history",
+    "contents",
+    "runs",
+    "pools",
+    "run_ids",
+    "import_ids",
+    "import_records",
+    "mappings",
+    "outcomes",
+];
+
+/// Damage to the value in one column of one row, or to the row.
+#[derive(Clone, Debug)]
+struct Damage {
+    table: usize,
+    row: Index,
+    column: Index,
+    to: To,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    Gone,
+    Null,
+    Shifted(i64),
+    Flipped(Index, u8),
+    Shorter(Index),
+    Longer(String),
+    /// As in another row, which gets this one's.
+    Swapped(Index),
+    /// As in another row, which keeps it.
+    Copied(Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let to = prop_oneof![
+        1 => Just(To::Gone),
+        1 => Just(To::Null),
+        2 => prop_oneof![-2..=2_i64, -1_000_000..1_000_000_i64, any::<i64>()].prop_map(To::Shifted),
+        2 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| To::Flipped(at, 1 << bit)),
+        1 => any::<Index>().prop_map(To::Shorter),
+        1 => ".{1,3}".prop_map(To::Longer),
+        2 => any::<Index>().prop_map(To::Swapped),
+        1 => any::<Index>().prop_map(To::Copied),
+    ];
+    // The tables with the records more often.
+    let table = prop_oneof![3 => 0..4_usize, 1 => 4..TABLES.len()];
+    (table, any::<Index>(), any::<Index>(), to).prop_map(|(table, row, column, to)| Damage {
+        table,
+        row,
+        column,
+        to,
+    })
+}
+
+/// One table, addressed by its key.
+struct Table {
+    name: &'static str,
+    columns: Vec<String>,
+    key: Vec<String>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    fn read(db: &Connection, name: &'static str) -> Self {
+        let names = |condition: &str| -> Vec<String> {
+            let sql = format!("SELECT name FROM pragma_table_info('{name}') WHERE {condition} ORDER BY cid");
+            let mut statement = db.prepare(&sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+        };
+        let (columns, key) = (names("true"), names("pk > 0"));
+        let mut statement = db.prepare(&format!("SELECT * FROM {name} ORDER BY {}", key.join(", "))).unwrap();
+        let row = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
+        let rows = statement.query_map([], row).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        Self { name, columns, key, rows }
+    }
+
+    /// The condition that finds a row.
+    fn at(&self, row: &[Value]) -> (String, Vec<Value>) {
+        let number = |name: &String| self.columns.iter().position(|column| column == name).unwrap();
+        let values = self.key.iter().map(|name| row[number(name)].clone()).collect();
+        let terms: Vec<String> = self.key.iter().map(|name| format!("{name} IS ?")).collect();
+        (terms.join(" AND "), values)
+    }
+
+    /// Whether that changed anything: what would break a constraint does not.
+    fn set(&self, db: &Connection, row: &[Value], column: &str, value: &Value) -> bool {
+        let (condition, key) = self.at(row);
+        // Bytes that are no text, where there was one.
+        let is_text = matches!(value, Value::Blob(_)) && !matches!(column, "hash" | "name");
+        let new = if is_text { "CAST(? AS TEXT)" } else { "?" };
+        let sql = format!("UPDATE OR IGNORE {} SET {column} = {new} WHERE {condition}", self.name);
+        let values = std::iter::once(value.clone()).chain(key);
+        db.execute(&sql, params_from_iter(values)).is_ok_and(|changed| changed > 0)
+    }
+
+    fn remove(&self, db: &Connection, row: &[Value]) -> bool {
+        let (condition, key) = self.at(row);
+        db.execute(&format!("DELETE FROM {} WHERE {condition}", self.name), params_from_iter(key)).unwrap()
+            > 0
+    }
+}
+
+/// Does the damage, if it can be done and changes anything.
+fn done(path: &Path, damage: &Damage) -> bool {
+    let db = Connection::open(path).unwrap();
+    let table = Table::read(&db, TABLES[damage.table]);
+    if table.rows.is_empty() {
+        return false;
+    }
+    let row = damage.row.get(&table.rows);
+    let number = damage.column.index(table.columns.len());
+    let (column, value) = (&*table.columns[number], &row[number]);
+    let new = match &damage.to {
+        To::Gone => return table.remove(&db, row),
+        To::Null => Value::Null,
+        To::Shifted(by) => match value {
+            Value::Integer(value) => Value::Integer(value.wrapping_add(*by)),
+            _ => Value::Integer(*by),
+        },
+        To::Flipped(at, bits) => with_bytes(value, |bytes| {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] ^= bits;
+            }
+        }),
+        To::Shorter(at) => with_bytes(value, |bytes| bytes.truncate(at.index(bytes.len().max(1)))),
+        To::Longer(text) => with_bytes(value, |bytes| bytes.extend(text.as_bytes())),
+        To::Swapped(other) => {
+            let other = other.get(&table.rows);
+            return other[number] != *value
+                && table.set(&db, other, column, value)
+                && table.set(&db, row, column, &other[number]);
+        }
+        To::Copied(other) => other.get(&table.rows)[number].clone(),
+    };
+    new != *value && table.set(&db, row, column, &new)
+}
+
+fn with_bytes(value: &Value, change: impl FnOnce(&mut Vec<u8>)) -> Value {
+    let mut bytes = match value {
+        Value::Text(text) => text.clone().into_bytes(),
+        Value::Blob(bytes) => bytes.clone(),
+        other => return other.clone(),
+    };
+    change(&mut bytes);
+    match value {
+        Value::Text(_) => {
+            String::from_utf8(bytes).map_or_else(|error| Value::Blob(error.into_bytes()), Value::Text)
+        }
+        _ => Value::Blob(bytes),
+    }
+}
+
+#[test]
+fn a_whole_file_is_found_whole() {
+    let backed = Backed::new();
+    let told = backed.told_of(&backed.copy());
+    assert_eq!((told.found.as_deref(), told.is_harmless(&backed)), (None, true));
+    let held: Vec<_> = told.restored.into_iter().map(std::result::Result::unwrap).collect();
+    assert!(held.iter().eq(backed.runs.iter().map(|(_, held)| held)) && held[0] != held[1]);
+}
+
+#[test]
+fn any_damage_to_a_row_is_found_or_harms_no_restore() {
+    let backed = Backed::new();
+    backed.judge_all(120, &damage(), |backed, damage| {
+        let path = backed.copy();
+        done(&path, damage).then_some(path)
+    });
+}
+
+#[test]
+fn any_damage_to_a_byte_is_found_or_harms_no_restore() {
+    let backed = Backed::new();
+    let flip = (any::<Index>(), any::<u8>().prop_filter("none", |bits| *bits != 0));
+    backed.judge_all(120, &flip, |backed, (at, bits)| {
+        let mut bytes = backed.whole.clone();
+        let at = at.index(bytes.len());
+        bytes[at] ^= bits;
+        Some(backed.copy_of(&bytes))
+    });
+}
+
+/// At any length, and with a part of any place gone; half of the time in whole pages.
+#[test]
+fn any_cut_is_found_or_harms_no_restore() {
+    let backed = Backed::new();
+    let cut = (any::<Index>(), any::<Index>(), any::<bool>(), any::<bool>());
+    backed.judge_all(120, &cut, |backed, (from, length, to_end, in_pages)| {
+        let (whole, unit) = (&backed.whole, if *in_pages { PAGE } else { 1 });
+        let units = whole.len() / unit;
+        let from = from.index(units);
+        let end = if *to_end { units } else { from + 1 + length.index(units - from) };
+        Some(backed.copy_of(&[&whole[..from * unit], &whole[end * unit..]].concat()))
+    });
+}
+
+/// As a disk does that writes a page to the place of another.
+#[test]
+fn any_misplaced_page_is_found_or_harms_no_restore() {
+    let backed = Backed::new();
+    let pages = (any::<Index>(), any::<Index>(), any::<bool>());
+    backed.judge_all(120, &pages, |backed, (one, other, is_swapped)| {
+        let mut bytes = backed.whole.clone();
+        let count = bytes.len() / PAGE;
+        let (one, other) = (one.index(count) * PAGE, other.index(count) * PAGE);
+        bytes.copy_within(one..one + PAGE, other);
+        if *is_swapped {
+            bytes[one..one + PAGE].copy_from_slice(&backed.whole[other..other + PAGE]);
+        }
+        (bytes != backed.whole).then(|| backed.copy_of(&bytes))
+    });
+}
+
+/// No bytes are taken for a backup that are none, and none makes it panic.
+#[test]
+fn any_bytes_are_refused() {
+    let backed = Backed::new();
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..3000),
+        // Behind the header of a real one.
+        (prop::collection::vec(any::<u8>(), 0..3000), 16..200_usize)
+            .prop_map(|(bytes, length)| (bytes, length))
+            .prop_map({
+                let whole = backed.whole.clone();
+                move |(bytes, length)| [&whole[..length], &bytes].concat()
+            }),
+    ];
+    backed.judge_all(200, &bytes, |backed, bytes| Some(backed.copy_of(bytes)));
+}
+
+impl Backed {
+    /// What `verify` finds after these statements.
+    fn report_after(&self, sql: &str) -> Report {
+        let path = self.copy();
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let told = self.judge(&path).unwrap();
+        assert!(told.found.is_some(), "{sql}");
+        self.runtime.block_on(async {
+            let store = SqliteStore::open_read_only(&path).unwrap();
+            verify(&store, &Silent).await.unwrap()
+        })
+    }
+
+    fn run(&self, number: usize) -> &RunId {
+        &self.runs[number].0
+    }
+
+    /// The `sub` of some user who did not change.
+    fn user(&self) -> String {
+        let both = self.runs[0].1.intersection(&self.runs[1].1);
+        both.filter(|(partition, ..)| partition.starts_with("Users"))
+            .map(|(_, key, _)| key.clone())
+            .next()
+            .unwrap()
+    }
+}
+
+fn broken(run: &RunId, shards: &[&str]) -> BrokenRun {
+    BrokenRun { run: run.clone(), shards: shards.iter().map(|shard| (*shard).to_owned()).collect() }
+}
+
+#[test]
+fn a_record_whose_content_is_gone_or_no_text_is_named() {
+    let backed = Backed::new();
+    let sub = backed.user();
+    let content = format!("(SELECT content FROM current WHERE kind = 2 AND key = '{sub}')");
+    for sql in [
+        format!("DELETE FROM contents WHERE id = {content}"),
+        format!("UPDATE contents SET json = x'00' WHERE id = {content}"),
+        format!("UPDATE contents SET json = CAST(x'ff' AS TEXT) WHERE id = {content}"),
+        format!("UPDATE contents SET json = substr(json, 2) WHERE id = {content}"),
+    ] {
+        let report = backed.report_after(&sql);
+        assert_eq!((report.damaged.len(), &report.damaged[0].key), (1, &sub), "{sql}");
+        assert_eq!(report.broken_runs, [], "its hash still is what it was: {sql}");
+    }
+    let report =
+        backed.report_after(&format!("UPDATE current SET hash = x'00' WHERE key = '{sub}' AND kind = 2"));
+    assert_eq!((report.damaged.len(), report.broken_runs.len()), (1, 2));
+}
+
+#[test]
+fn a_version_that_is_dropped_breaks_every_run_that_held_it() {
+    let backed = Backed::new();
+    let sub = backed.user();
+    let shard = format!("users/{}", &sub[..2]);
+    let report = backed.report_after(&format!("DELETE FROM current WHERE kind = 2 AND key = '{sub}'"));
+    let both = [broken(backed.run(0), &[&shard]), broken(backed.run(1), &[&shard])];
+    assert_eq!((report.broken_runs, report.damaged), (both.into(), vec![]));
+    let report = backed.report_after("DELETE FROM history WHERE kind = 1");
+    assert_eq!(report.broken_runs, [broken(backed.run(0), &["groups"])]);
+}
+
+#[test]
+fn a_version_that_is_moved_into_another_run_breaks_it() {
+    let backed = Backed::new();
+    let later = "valid_to = 4000000000000";
+    let report = backed.report_after(&format!("UPDATE history SET {later} WHERE kind = 1"));
+    assert_eq!(report.broken_runs, [broken(backed.run(1), &["groups"])]);
+    let report = backed.report_after("UPDATE history SET valid_to = valid_from WHERE kind = 1");
+    assert_eq!(report.broken_runs, [broken(backed.run(0), &["groups"])]);
+    let report = backed.report_after("UPDATE current SET valid_from = 0 WHERE kind = 1 AND valid_from > (SELECT min(valid_to) - 1 FROM history WHERE kind = 1)");
+    assert_eq!(report.broken_runs, [broken(backed.run(0), &["groups"])]);
+}
+
+#[test]
+fn a_run_that_lost_its_manifest_is_not_restored() {
+    let backed = Backed::new();
+    let last = format!("run = (SELECT id FROM run_ids WHERE name = '{}')", backed.run(1));
+    // As an earlier version wrote it: without a hash.
+    let old = "json_remove(record, '$.content_hash')";
+    for (path, field) in [("'$.manifest'", "manifest"), ("'$.ended_at'", "ended_at")] {
+        let sql = format!("UPDATE runs SET record = json_set({old}, {path}, NULL) WHERE {last}");
+        assert_eq!(backed.report_after(&sql).broken_runs, [broken(backed.run(1), &[MANIFEST])], "{field}");
+    }
+    let totals = format!("UPDATE runs SET record = {old} WHERE {last}");
+    let path = backed.copy();
+    Connection::open(&path).unwrap().execute_batch(&totals).unwrap();
+    assert_eq!(backed.told_of(&path).found, None, "a run of an earlier version is read");
+}
+
+#[test]
+fn a_run_whose_record_was_altered_is_not_restored() {
+    let backed = Backed::new();
+    let last = format!("run = (SELECT id FROM run_ids WHERE name = '{}')", backed.run(1));
+    for change in [
+        "replace(record, '\"complete\"', '\"held\"')",
+        "json_set(record, '$.manifest.totals.users', 1)",
+        "json_set(record, '$.estimated_users', 1)",
+        "replace(record, '\"content_hash\":\"', '\"content_hash\":\"0')",
+    ] {
+        let path = backed.copy();
+        let sql = format!("UPDATE runs SET record = {change} WHERE {last}");
+        assert_eq!(Connection::open(&path).unwrap().execute(&sql, []).unwrap(), 1);
+        let told = backed.judge(&path).unwrap();
+        assert!(told.found.unwrap().contains("a run cannot be read"), "{change}");
+        assert_eq!(told.restored[1], Err("corrupted"), "{change}");
+    }
+}
+
+#[test]
+fn the_last_run_is_missed_when_its_record_is_lost() {
+    let backed = Backed::new();
+    let sql =
+        format!("DELETE FROM runs WHERE run = (SELECT id FROM run_ids WHERE name = '{}')", backed.run(1));
+    assert_eq!(backed.report_after(&sql).broken_runs, [broken(backed.run(1), &[RECORD])]);
+}
+
+/// A mapping has no hash: it is the pool itself that shows it.
+#[test]
+fn a_mapping_that_was_altered_shows_beside_the_restored_pool() {
+    let backed = Backed::new();
+    let path = backed.copy();
+    let swap = "UPDATE mappings SET new_sub = (SELECT min(new_sub) FROM mappings)
+                WHERE new_sub = (SELECT max(new_sub) FROM mappings)";
+    Connection::open(&path).unwrap().execute_batch(swap).unwrap();
+    assert_eq!(backed.told_of(&path).found, None);
+    let report = backed.runtime.block_on(async {
+        let store = Arc::new(SqliteStore::open(&path).unwrap());
+        let import = cognito_profiles::ports::Imports::imports(&*store, None).await.unwrap().pop().unwrap();
+        let importer = backed.world.importer_from(&store, import.into_pool.as_str(), &Fate::immortal());
+        let prepared = backed.world.prepare(&importer, ImportOptions::default()).await.unwrap();
+        importer.import(prepared, &scratch()).await.unwrap()
+    });
+    assert!(!report.differences.is_empty());
+}
