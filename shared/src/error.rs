@@ -186,13 +186,14 @@ pub enum Error {
         limit: usize,
     },
     /// A record cannot be written as or read from JSON.
-    // Not the parser's own words: they quote values.
-    #[error("a {kind} record cannot be read as JSON (line {}, column {})", .source.line(), .source.column())]
+    #[error("a {kind} record cannot be read as JSON (line {line}, column {column})")]
     Encoding {
         /// What kind of record.
         kind: Kind,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// Where the parser stopped.
+        line: usize,
+        /// The same, in the line.
+        column: usize,
     },
     /// The backup holds no run to read from.
     #[error(
@@ -261,9 +262,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// That something of our own cannot be written as JSON.
+    /// That a record cannot be written as or read from JSON: where, and not the parser's own words,
+    /// for they quote values.
+    pub(crate) fn encoding(kind: Kind, error: &serde_json::Error) -> Self {
+        Self::Encoding { kind, line: error.line(), column: error.column() }
+    }
+
+    /// That something of our own cannot be written as JSON; not the serializer's own words either.
     pub(crate) fn not_written(error: &serde_json::Error) -> Self {
-        Self::Store { action: "written", cause: error.to_string() }
+        Self::Store {
+            action: "written",
+            cause: format!("no JSON can be made of it ({:?})", error.classify()),
+        }
     }
 
     /// A stable name for scripts; docs/CLI.md lists them.
