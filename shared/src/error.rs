@@ -105,6 +105,14 @@ pub enum Error {
     /// A file is there, but no backup of ours.
     #[error("{0} is not a backup made by cognito-profiles: name another with --backup")]
     NotABackup(PathBuf),
+    /// A file is there, but encrypted.
+    #[error(
+        "{0} is encrypted: make a backup file of it with `cognito-profiles decrypt {0}`, and name that with --backup"
+    )]
+    Encrypted(PathBuf),
+    /// An encrypted file is not what was written.
+    #[error("{0} was changed or cut since it was encrypted: take another copy of it")]
+    BrokenCopy(PathBuf),
     /// The backup was written by a later version.
     #[error(
         "the backup is of format {found}, this version reads up to {known}: install a newer cognito-profiles"
@@ -294,9 +302,10 @@ impl Error {
             Self::RunBroken(_) => "run_broken",
             Self::NoBackup(_) => "no_backup",
             Self::NotABackup(_) | Self::NotRetired { .. } => "not_a_backup",
+            Self::Encrypted(_) => "encrypted",
             Self::NewerFormat { .. } => "newer_format",
             Self::InUse(_) => "in_use",
-            Self::Corrupted(_) | Self::Encoding { .. } => "corrupted",
+            Self::Corrupted(_) | Self::Encoding { .. } | Self::BrokenCopy(_) => "corrupted",
             Self::DiskFull => "disk_full",
             Self::Store { .. } => "store",
             Self::StoreUnavailable { .. } => "store_unavailable",
@@ -330,6 +339,7 @@ impl Error {
             | Self::NoBackup(_)
             | Self::NotABackup(_)
             | Self::NotRetired { .. }
+            | Self::Encrypted(_)
             | Self::NewerFormat { .. }
             | Self::NoCompleteRun(_)
             | Self::EmptyBackup
@@ -347,6 +357,7 @@ impl Error {
             | Self::Draining { .. }
             | Self::Corrupted(_)
             | Self::Encoding { .. }
+            | Self::BrokenCopy(_)
             | Self::DiskFull
             | Self::TargetNotEmpty(_)
             | Self::OtherImport { .. }

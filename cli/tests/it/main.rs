@@ -2,6 +2,7 @@
 
 mod contract;
 mod damage;
+mod encrypted;
 mod errors;
 mod interrupted;
 mod journey;
