@@ -6,6 +6,7 @@ mod encrypted;
 mod errors;
 mod interrupted;
 mod journey;
+mod private;
 mod restore;
 mod retired;
 mod settings;
