@@ -90,6 +90,8 @@ pub enum Command {
     Diff(DiffArgs),
     Verify(VerifyArgs),
     Dump(DumpArgs),
+    Encrypt(EncryptArgs),
+    Decrypt(DecryptArgs),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
 }
@@ -108,6 +110,8 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Verify(_) => "verify",
             Self::Dump(_) => "dump",
+            Self::Encrypt(_) => "encrypt",
+            Self::Decrypt(_) => "decrypt",
             Self::Demo(_) => "demo",
             Self::Completions(_) => "completions",
         }
@@ -430,6 +434,55 @@ pub enum Format {
     Csv,
     /// One object with everything
     Json,
+}
+
+/// Make an encrypted copy of a backup file
+///
+/// The copy is what to keep elsewhere. It is encrypted with age, so that `age --decrypt` opens it, too.
+/// The backup itself stays as it is: not encrypted, because every command works on it.
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("who").required(true).args(["recipients", "passphrase_file"]),
+    after_long_help = "Examples:
+  cognito-profiles encrypt --recipient age1…
+  cognito-profiles encrypt --recipient age1… --recipient age1… --out /mnt/elsewhere/pool.db.age
+  cognito-profiles encrypt --passphrase-file - < passphrase.txt"
+)]
+pub struct EncryptArgs {
+    /// A public key of age, whose secret key can open the copy; repeatable
+    ///
+    /// `age-keygen` makes a key. Keep its secret part away from this machine.
+    // No parser of its own: what is refused would be repeated, and might be the secret key.
+    #[arg(long = "recipient", value_name = "age1…")]
+    pub recipients: Vec<String>,
+    /// Encrypt with the passphrase in this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The file to write, readable by its owner alone; else the backup's name with .age
+    ///
+    /// A file that is there is replaced once the new one is whole.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Make a backup file of an encrypted copy
+///
+/// --backup says where it is to be; nothing that is there is replaced.
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("by").required(true).args(["identity", "passphrase_file"]),
+    after_long_help = "Example:
+  cognito-profiles decrypt pool.db.age --identity key.txt --backup sqlite:restored.db"
+)]
+pub struct DecryptArgs {
+    /// The encrypted copy
+    pub file: PathBuf,
+    /// Open it with the secret key in this file, made by age-keygen
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Open it with the passphrase in this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Watch an export, a change and a restore against a simulated Cognito

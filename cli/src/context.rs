@@ -68,6 +68,11 @@ impl Context {
         }
     }
 
+    /// Fails once Ctrl-C or a termination signal came: for work that never waits.
+    pub fn go_on(&self) -> Result<(), Failure> {
+        if *self.interrupted.borrow() { Err(Failure::Interrupted(INTERRUPTED)) } else { Ok(()) }
+    }
+
     /// The backup, to be read.
     pub async fn read(&self) -> Result<Store, Failure> {
         Store::read(self).await

@@ -7,15 +7,18 @@ mod bars;
 mod completions;
 mod connect;
 mod context;
+mod decrypt;
 mod demo;
 mod diff;
 mod differences;
 mod dump;
+mod encrypt;
 mod exit;
 mod export;
 #[cfg(test)]
 mod fuzz;
 mod import;
+mod keys;
 mod lines;
 mod map;
 mod output;
@@ -76,6 +79,8 @@ async fn command(context: &Context, command: Command) -> Result<Ending, Failure>
         Command::Diff(args) => diff::run(context, args).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Dump(args) => dump::run(context, args).await,
+        Command::Encrypt(args) => encrypt::run(context, &args),
+        Command::Decrypt(args) => decrypt::run(context, &args),
         Command::Demo(args) => demo::run(context, args).await,
         Command::Completions(args) => completions::run(context, &args),
     }

@@ -1,10 +1,9 @@
 //! `settings`: what makes an equal, empty pool.
 
-use std::fs;
 use std::path::Path;
 
 use cognito_profiles::read::Snapshot;
-use cognito_profiles::settings::{ByHand, Identity, Rebuild, Secrets, Settings, Source};
+use cognito_profiles::settings::{ByHand, Rebuild, Secrets, Settings, Source};
 use serde_json::{Value, json};
 
 use crate::args::{SettingsArgs, SettingsFormat};
@@ -12,13 +11,13 @@ use crate::context::{Context, INTERRUPTED};
 use crate::exit::{Ending, Failure, Status};
 use crate::output::Output;
 use crate::sink::Sink;
-use crate::text;
+use crate::{keys, text};
 
 pub async fn run(context: &Context, args: SettingsArgs) -> Result<Ending, Failure> {
     if context.output.is_json() && args.out.is_none() {
         return Err(Failure::usage("with --json, name a file with --out"));
     }
-    let identity = args.identity.as_deref().map(identity).transpose()?;
+    let identity = args.identity.as_deref().map(keys::identity).transpose()?;
     let store = context.read().await?;
     context
         .interruptible(INTERRUPTED, async {
@@ -46,13 +45,6 @@ pub async fn run(context: &Context, args: SettingsArgs) -> Result<Ending, Failur
                 .with("settings_not_saved", json!(settings.not_saved())))
         })
         .await
-}
-
-/// The secret keys in a file. What it holds is repeated nowhere.
-fn identity(path: &Path) -> Result<Identity, Failure> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {}", path.display(), error.kind())))?;
-    Ok(text.parse()?)
 }
 
 fn document(rebuild: &Rebuild<'_>, format: SettingsFormat) -> Result<(Value, Vec<ByHand>), Failure> {

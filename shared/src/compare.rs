@@ -157,7 +157,7 @@ impl<'a> Versions<'a> {
 fn changed_fields(a: &Version, b: &Version) -> Result<Vec<String>> {
     let parse = |version: &Version| -> Result<Value> {
         serde_json::from_str(&version.content)
-            .map_err(|source| Error::Encoding { kind: version.partition.kind(), source })
+            .map_err(|error| Error::encoding(version.partition.kind(), &error))
     };
     let mut fields = Vec::new();
     collect_changed("", &parse(a)?, &parse(b)?, &mut fields);

@@ -105,6 +105,14 @@ pub enum Error {
     /// A file is there, but no backup of ours.
     #[error("{0} is not a backup made by cognito-profiles: name another with --backup")]
     NotABackup(PathBuf),
+    /// A file is there, but encrypted.
+    #[error(
+        "{0} is encrypted: make a backup file of it with `cognito-profiles decrypt {0}`, and name that with --backup"
+    )]
+    Encrypted(PathBuf),
+    /// An encrypted file is not what was written.
+    #[error("{0} was changed or cut since it was encrypted: take another copy of it")]
+    BrokenCopy(PathBuf),
     /// The backup was written by a later version.
     #[error(
         "the backup is of format {found}, this version reads up to {known}: install a newer cognito-profiles"
@@ -186,13 +194,14 @@ pub enum Error {
         limit: usize,
     },
     /// A record cannot be written as or read from JSON.
-    // Not the parser's own words: they quote values.
-    #[error("a {kind} record cannot be read as JSON (line {}, column {})", .source.line(), .source.column())]
+    #[error("a {kind} record cannot be read as JSON (line {line}, column {column})")]
     Encoding {
         /// What kind of record.
         kind: Kind,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// Where the parser stopped.
+        line: usize,
+        /// The same, in the line.
+        column: usize,
     },
     /// The backup holds no run to read from.
     #[error(
@@ -261,9 +270,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// That something of our own cannot be written as JSON.
+    /// That a record cannot be written as or read from JSON: where, and not the parser's own words,
+    /// for they quote values.
+    pub(crate) fn encoding(kind: Kind, error: &serde_json::Error) -> Self {
+        Self::Encoding { kind, line: error.line(), column: error.column() }
+    }
+
+    /// That something of our own cannot be written as JSON; not the serializer's own words either.
     pub(crate) fn not_written(error: &serde_json::Error) -> Self {
-        Self::Store { action: "written", cause: error.to_string() }
+        Self::Store {
+            action: "written",
+            cause: format!("no JSON can be made of it ({:?})", error.classify()),
+        }
     }
 
     /// A stable name for scripts; docs/CLI.md lists them.
@@ -284,9 +302,10 @@ impl Error {
             Self::RunBroken(_) => "run_broken",
             Self::NoBackup(_) => "no_backup",
             Self::NotABackup(_) | Self::NotRetired { .. } => "not_a_backup",
+            Self::Encrypted(_) => "encrypted",
             Self::NewerFormat { .. } => "newer_format",
             Self::InUse(_) => "in_use",
-            Self::Corrupted(_) | Self::Encoding { .. } => "corrupted",
+            Self::Corrupted(_) | Self::Encoding { .. } | Self::BrokenCopy(_) => "corrupted",
             Self::DiskFull => "disk_full",
             Self::Store { .. } => "store",
             Self::StoreUnavailable { .. } => "store_unavailable",
@@ -320,6 +339,7 @@ impl Error {
             | Self::NoBackup(_)
             | Self::NotABackup(_)
             | Self::NotRetired { .. }
+            | Self::Encrypted(_)
             | Self::NewerFormat { .. }
             | Self::NoCompleteRun(_)
             | Self::EmptyBackup
@@ -337,6 +357,7 @@ impl Error {
             | Self::Draining { .. }
             | Self::Corrupted(_)
             | Self::Encoding { .. }
+            | Self::BrokenCopy(_)
             | Self::DiskFull
             | Self::TargetNotEmpty(_)
             | Self::OtherImport { .. }

@@ -8,6 +8,7 @@ pub mod adapters;
 pub mod compare;
 pub mod copy;
 pub mod digest;
+pub mod encryption;
 pub mod error;
 pub mod export;
 #[cfg(test)]

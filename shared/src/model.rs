@@ -351,7 +351,7 @@ impl Record {
             Self::Membership(member) => serde_json::to_value(member),
         };
         json.map(|value| value.to_string())
-            .map_err(|source| crate::Error::Encoding { kind: self.partition().kind(), source })
+            .map_err(|error| crate::Error::encoding(self.partition().kind(), &error))
     }
 
     /// Reads [`Record::content`] back.
@@ -362,7 +362,7 @@ impl Record {
             Kind::User => serde_json::from_str(content).map(Self::User),
             Kind::Membership => serde_json::from_str(content).map(Self::Membership),
         };
-        record.map_err(|source| crate::Error::Encoding { kind, source })
+        record.map_err(|error| crate::Error::encoding(kind, &error))
     }
 }
 
@@ -439,6 +439,21 @@ mod tests {
         );
         // Fails if some dependency turns on serde_json's `preserve_order`.
         assert_eq!(serde_json::json!({"b": 1, "a": 2}).to_string(), r#"{"a":2,"b":1}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_quoted() {
+        for kind in [Kind::User, Kind::Group, Kind::Membership, Kind::Settings] {
+            for content in [r#"{"enabled":"shh","username":"shh"}"#, r#""shh""#, r#"{"shh"#] {
+                // Settings are any object.
+                let Err(error) = Record::from_content(kind, content) else { continue };
+                assert_eq!(error.kind(), "corrupted");
+                for text in [error.to_string(), format!("{error:?}")] {
+                    assert!(!text.contains("shh"), "{text}");
+                }
+                assert!(std::error::Error::source(&error).is_none(), "nothing is behind it to be quoted");
+            }
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Settings {
     /// The settings a restore has to look at.
     pub fn pool(&self) -> Result<PoolSettings> {
         let pool = self.0.get(USER_POOL).cloned().unwrap_or(Value::Null);
-        PoolSettings::deserialize(pool).map_err(|source| Error::Encoding { kind: Kind::Settings, source })
+        PoolSettings::deserialize(pool).map_err(|error| Error::encoding(Kind::Settings, &error))
     }
 
     /// A part, if it was saved: an earlier version saved `MfaConfig` only.

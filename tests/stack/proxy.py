@@ -35,14 +35,21 @@ class Call:
 
     def tables(self):
         """How many items it writes to each table, whether it succeeds or not."""
+        return Counter(table for table, _ in self.partitions())
+
+    def partitions(self):
+        """The table and the partition of each item that it writes."""
         if self.operation in WRITES:
-            return Counter([self.json()["TableName"]])
-        if self.operation == "TransactWriteItems":
+            written = [(self.json()["TableName"], self.json())]
+        elif self.operation == "TransactWriteItems":
             actions = (action for item in self.json()["TransactItems"] for action in item.items())
-            return Counter(action["TableName"] for kind, action in actions if kind != "ConditionCheck")
-        if self.operation == "BatchWriteItem":
-            return Counter({table: len(items) for table, items in self.json()["RequestItems"].items()})
-        return Counter()
+            written = [(action["TableName"], action) for kind, action in actions if kind != "ConditionCheck"]
+        elif self.operation == "BatchWriteItem":
+            tables = self.json()["RequestItems"].items()
+            written = [(table, request) for table, items in tables for item in items for request in item.values()]
+        else:
+            written = []
+        return [(table, (write.get("Item") or write["Key"])["pk"]["S"]) for table, write in written]
 
 
 class Fault:
@@ -74,6 +81,8 @@ class Proxy:
         self.writes, self.calls = Counter(), Counter()
         # Operations, by the function that asked for them.
         self.asked = Counter()
+        # How the partitions begin that a function writes to, by function and table.
+        self.leads = {}
         # Units, by table and "read" or "write".
         self.capacity = Counter()
         # Bodies, by queue URL.
@@ -112,6 +121,8 @@ class Proxy:
             self.calls[call.operation] += 1
             self.asked[call.function, call.operation] += 1
             self.writes.update(call.tables())
+            for table, partition in call.partitions():
+                self.leads.setdefault((call.function, table), set()).add(partition.split("#")[0])
             if call.operation == "SendMessageBatch":
                 sent = call.json()
                 self.sent.setdefault(sent["QueueUrl"], []).extend(entry["MessageBody"] for entry in sent["Entries"])

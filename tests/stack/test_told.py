@@ -28,6 +28,15 @@ def test_the_functions_ask_cognito_for_what_their_policies_allow_and_nothing_els
         assert allowed(stack, f"{function}Role") == expected, function
 
 
+def test_an_import_writes_its_own_items_and_no_record_of_a_pool(stack):
+    """Its policies name how keys begin, by `dynamodb:LeadingKeys`, which MiniStack passes over."""
+    for function, own in (
+        ("ImportCoordinator", {"IMPORT", "IMPORTS"}), ("ReplayUpdates", {"IMPORT"}),
+        ("ExportCoordinator", {"POOL", "POOLS"}), ("WritePages", {"POOL"}),
+    ):
+        assert stack.proxy.leads[function, stack.backup_table] == own, function
+
+
 def allowed(stack, role):
     """What a role may ask of Cognito."""
     found = set()

@@ -1,6 +1,7 @@
 """The template: who may do what, how queues and functions fit, what it must not name."""
 
 import itertools
+import json
 import re
 
 import pytest
@@ -214,6 +215,21 @@ def test_every_role_may_do_what_it_needs_and_nothing_else():
         assert "ManagedPolicyArns" not in role, name
 
 
+def test_an_import_cannot_change_the_backup():
+    """It writes its own items into the same table: their keys begin as no record's of a pool does."""
+    keys = (ROOT / "shared" / "src" / "adapters" / "dynamodb" / "keys.rs").read_text()
+    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["IMPORT*"]}}
+    assert '"IMPORTS"' in keys and 'format!("POOL#{}"' in keys
+    for name in ("ImportCoordinatorRole", "ReplayUpdatesRole"):
+        (policy,) = resources("AWS::IAM::Role")[name]["Policies"]
+        on_the_table = [s for s in statements(policy["PolicyDocument"]) if named(s["Resource"]) == "BackupTable"]
+        assert {s["Sid"]: s.get("Condition") for s in on_the_table} == {
+            "ReadRecordsAndTheMap": None, "KeepTheMap": own}, name
+        for statement in on_the_table:
+            reads = not [action for action in statement["Action"] if action not in table("GetItem", "Query", "BatchGetItem")]
+            assert reads == ("Condition" not in statement), name
+
+
 def test_a_further_pool_gives_the_same_on_itself_alone():
     policies = resources("AWS::IAM::Policy", POOL_TEMPLATE)
     given = {}
@@ -298,6 +314,43 @@ def test_a_service_assumes_a_role_for_this_account_alone():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         if trust["Principal"] != {"Service": "lambda.amazonaws.com"}:
             assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}, name
+
+
+# What has a policy of its own could be opened to other accounts by it.
+WITH_POLICIES = ("AWS::SQS::QueuePolicy", "AWS::Lambda::Permission", "AWS::DynamoDB::ResourcePolicy",
+                 "AWS::Logs::ResourcePolicy", "AWS::Events::EventBusPolicy", "AWS::SecretsManager::ResourcePolicy")
+
+
+def test_nothing_but_the_topic_is_open_by_a_policy_of_its_own():
+    for path in (TEMPLATE, POOL_TEMPLATE):
+        for kind in WITH_POLICIES:
+            assert not resources(kind, path), kind
+        for name, resource in template(path)["Resources"].items():
+            assert not {"ResourcePolicy", "ReplicaStreamSpecification"} & set(literals(resource["Properties"])), name
+            assert "FunctionUrlConfig" not in resource["Properties"], name
+            if name not in ("NotificationsPolicy", "NotificationsKey") and resource["Type"] != "AWS::IAM::Role":
+                assert '"Principal"' not in json.dumps(resource["Properties"]), name
+    # What invokes a function is its queue, which Lambda reads, or a state machine, by its role.
+    kinds = {event["Type"] for function in FUNCTIONS.values() for event in function.get("Events", {}).values()}
+    assert kinds == {"SQS"}
+
+
+def test_the_topic_and_its_key_are_for_our_alarms_and_rules():
+    (policy,) = resources("AWS::SNS::TopicPolicy").values()
+    alarms, rules = policy["PolicyDocument"]["Statement"]
+    assert policy["Topics"] == [{"Ref": "Notifications"}]
+    for statement in (alarms, rules):
+        assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "Notifications"})
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"}
+    named_rules = {named(arn) for arn in rules["Condition"]["ArnEquals"]["aws:SourceArn"]}
+    assert named_rules == resources("AWS::Events::Rule").keys() == {"EndedFromOutside", "ImportEndedFromOutside"}
+    (key,) = resources("AWS::KMS::Key").values()
+    administer, publish = key["KeyPolicy"]["Statement"]
+    assert administer["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    assert publish["Principal"] == {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+    assert set(publish["Action"]) == KEY
 
 
 def test_the_standby_has_all_but_the_table_the_schedule_and_its_alarm():

@@ -2,7 +2,7 @@
 
 use crate::world::{World, settings};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "export",
     "import",
     "report",
@@ -13,6 +13,8 @@ const COMMANDS: [&str; 12] = [
     "diff",
     "verify",
     "dump",
+    "encrypt",
+    "decrypt",
     "demo",
     "completions",
 ];

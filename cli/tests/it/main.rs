@@ -2,9 +2,11 @@
 
 mod contract;
 mod damage;
+mod encrypted;
 mod errors;
 mod interrupted;
 mod journey;
+mod private;
 mod restore;
 mod retired;
 mod settings;

@@ -17,7 +17,8 @@ const GOOGLE_SECRET: &str = "GOCSPX-that-nobody-may-see";
 const IDENTITY: &str = "AGE-SECRET-KEY-1";
 
 impl World {
-    fn call(&self, operation: &str, body: &Value) -> Value {
+    /// The service's answer, which is no error.
+    pub fn call(&self, operation: &str, body: &Value) -> Value {
         let now = Clock::System.now();
         let answer = self.cognito.call(operation, body.to_string().as_bytes(), now).json();
         answer.unwrap_or_else(|reply| panic!("{operation} {body}: {reply:?}"))
@@ -163,13 +164,13 @@ fn forget_dates(value: &mut Value) {
 }
 
 /// A new secret key, and its public key.
-fn new_pair() -> (String, String) {
+pub fn new_pair() -> (String, String) {
     let key = age::x25519::Identity::generate();
     (key.to_string().expose_secret().to_owned(), key.to_public().to_string())
 }
 
 /// A new pair of keys in a file, as `age-keygen` writes it; its name, and the public key.
-fn keys(world: &World) -> (String, String) {
+pub fn keys(world: &World) -> (String, String) {
     let (identity, recipient) = new_pair();
     let file = world.file("key.txt");
     fs::write(&file, format!("# public key: {recipient}\n{identity}\n")).unwrap();

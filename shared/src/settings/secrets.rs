@@ -111,7 +111,8 @@ impl Settings {
 pub struct Recipient(String);
 
 impl Recipient {
-    fn key(&self) -> Result<age::x25519::Recipient> {
+    /// As age knows it.
+    pub(crate) fn key(&self) -> Result<age::x25519::Recipient> {
         self.0.parse().map_err(|_| no_recipient())
     }
 }
@@ -134,14 +135,20 @@ impl fmt::Display for Recipient {
 /// Without the text: it may be the secret key, given by mistake.
 fn no_recipient() -> Error {
     Error::Usage(
-        "the recipient of secrets is no public key of age: it looks like age1… (`age-keygen` prints it)"
-            .to_owned(),
+        "the recipient is no public key of age: it looks like age1… (`age-keygen` prints it)".to_owned(),
     )
 }
 
 /// Who opens sealed secrets: the secret keys of a file that `age-keygen` made.
 pub struct Identity {
     keys: Vec<age::x25519::Identity>,
+}
+
+impl Identity {
+    /// As age knows them.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &dyn age::Identity> {
+        self.keys.iter().map(|key| key as &dyn age::Identity)
+    }
 }
 
 impl FromStr for Identity {

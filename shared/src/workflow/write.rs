@@ -4,9 +4,12 @@ use futures::{StreamExt, stream};
 
 use super::delivery::{Delivery, Failed, Inbox, again, attempt};
 use super::is_live;
-use crate::Result;
 use crate::export::Writer;
 use crate::ports::{Clock, Ledger, Lock, PageMessage};
+use crate::{Error, Result};
+
+/// How far ahead of this clock the one may be by which a page was observed, in milliseconds.
+const MOST_AHEAD_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// Writes pages.
 pub struct PageWorker {
@@ -46,7 +49,12 @@ impl PageWorker {
             return Ok(());
         }
         let (run, id) = (page.run.clone(), page.page.clone());
+        let is_from_the_future = page.observed_at > self.clock.now().plus_millis(MOST_AHEAD_MILLIS);
         let work = async {
+            // What is observed orders versions: every later run would have to come after it.
+            if is_from_the_future {
+                return Err(Error::RunBroken("a page says that it was observed in the future".to_owned()));
+            }
             // Who took its listing over reads it again, and may be finished with the run soon: what
             // this one saw, and that one no longer does, must not come in after that.
             if self.ledger.counts(&run, &id).await? { self.writer.write_page(page).await } else { Ok(()) }

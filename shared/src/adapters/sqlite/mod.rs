@@ -5,6 +5,7 @@
 //! of them.
 
 mod backup;
+mod carry;
 mod failure;
 mod files;
 mod imports_port;
@@ -28,6 +29,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use carry::{AtRest, arrive, must_be_backup, must_be_nothing};
 pub use seal::{Seal, check_seal};
 
 use crate::{Error, Result};

@@ -36,14 +36,25 @@ fn check(path: &Path) -> Result<Seal, Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    let sealed = match fs::read(seal_path(path)) {
-        Ok(line) => line,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seal::Missing),
-        Err(error) => return Err(error.into()),
-    };
-    let Some(sealed) = hash_in(&sealed) else { return Ok(Seal::Broken) };
-    let intact = sealed.eq_ignore_ascii_case(digest(file)?.as_bytes());
-    Ok(if intact { Seal::Intact } else { Seal::Broken })
+    Ok(match sealed(path)? {
+        None => Seal::Missing,
+        Some(hash) if hash.is_empty() => Seal::Broken,
+        Some(hash) if hash == digest(file)? => Seal::Intact,
+        Some(_) => Seal::Broken,
+    })
+}
+
+/// The hash that the file at `path` was sealed with, if there is a seal. It is empty if that says
+/// nothing.
+pub(super) fn sealed(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read(seal_path(path)) {
+        Ok(line) => {
+            let hash = hash_in(&line).map(String::from_utf8_lossy).unwrap_or_default();
+            Ok(Some(hash.to_ascii_lowercase()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The hash in a line that `sha256sum` reads.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::failure::Failure;
 use super::files::{lock, uri, writable};
 use super::{schema, seal};
-use crate::Error;
+use crate::{Error, encryption};
 
 /// One open database.
 pub(super) struct Session {
@@ -124,7 +124,13 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-fn must_be_backup(path: &Path) -> Result<(), Failure> {
+/// What to say of a file that is no backup.
+fn stranger(path: &Path) -> io::Result<Error> {
+    let is_encrypted = encryption::is_encrypted(File::open(path)?)?;
+    Ok(if is_encrypted { Error::Encrypted(path.to_owned()) } else { Error::NotABackup(path.to_owned()) })
+}
+
+pub(super) fn must_be_backup(path: &Path) -> Result<(), Failure> {
     match look(path)? {
         Found::Backup => Ok(()),
         Found::Nothing => Err(Error::NoBackup(path.to_owned()).into()),
@@ -139,9 +145,8 @@ fn look(path: &Path) -> Result<Found, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error.into()),
     };
-    let stranger = || Failure::from(Error::NotABackup(path.to_owned()));
     if !about.is_file() {
-        return Err(stranger());
+        return Err(Error::NotABackup(path.to_owned()).into());
     }
     if about.len() == 0 {
         return Ok(Found::Empty);
@@ -151,9 +156,9 @@ fn look(path: &Path) -> Result<Found, Failure> {
             Err(Error::NewerFormat { found, known: schema::FORMAT }.into())
         }
         Ok((schema::APPLICATION_ID, _)) => Ok(Found::Backup),
-        Ok(_) => Err(stranger()),
+        Ok(_) => Err(stranger(path)?.into()),
         Err(Failure::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(stranger())
+            Err(stranger(path)?.into())
         }
         Err(failure) => Err(failure),
     }

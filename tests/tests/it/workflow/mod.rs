@@ -1,6 +1,7 @@
 //! The real coordinator and workers over unreliable queues, a simulated pool and clock.
 
 mod endings;
+mod forged;
 mod hostile;
 mod imports;
 mod rates;
