@@ -49,7 +49,7 @@ static: venv $(VALIDATOR) ## test the template and the state machines as they ar
 stack: venv ## deploy the template to MiniStack, and test the workflows there
 	$(VENV)/bin/pytest -q tests/stack
 
-guarantees: venv ## check that every test that docs/GUARANTEES.md names is one that runs
+guarantees: venv ## check that every test that the guarantees and the threat model name is one that runs
 	$(VENV)/bin/python tests/guarantees.py
 
 mutations: ## break the product in one place after the other, and show which test catches it; half an hour

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that every test that docs/GUARANTEES.md names is one that `make test` runs, and that no promise is
-without a test unless it says so. Compiles the tests if need be, and runs none."""
+"""Checks that every test that docs/GUARANTEES.md and docs/THREAT_MODEL.md name is one that `make test` runs, and that
+no promise is without a test unless it says so. Compiles the tests if need be, and runs none."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENT = ROOT / "docs" / "GUARANTEES.md"
+GUARANTEES, THREATS = ROOT / "docs" / "GUARANTEES.md", ROOT / "docs" / "THREAT_MODEL.md"
 # What the document calls the tests of a package and target.
 RUST = {("cognito-profiles", "cognito_profiles"): "lib", ("cognito-profiles-cli", "it"): "cli",
         ("cognito-profiles-tests", "it"): "it", ("cognito-sim", "it"): "sim"}
@@ -82,11 +82,14 @@ def is_there(name, tests):
     return name in tests or name.startswith("conformance::") and any(test.startswith(f"{name}::") for test in tests)
 
 
-def complaints(document, tests):
+def unproven(document):
     _, *promises = re.split(r"^## ", document, flags=re.MULTILINE)
     for promise in promises:
         if not re.search(r"`\w+::", promise) and NOT_PROVEN not in promise:
             yield f"{promise.splitlines()[0]}: names no test, and does not say {NOT_PROVEN}"
+
+
+def unknown(document, tests):
     for name in named(document):
         if name.partition("::")[0] not in PREFIXES:
             yield f"{name}: is no name of a test"
@@ -96,9 +99,11 @@ def complaints(document, tests):
 
 def main():
     tests = {*rust_tests(), *properties(), *python_tests()}
-    found = list(complaints(DOCUMENT.read_text(), tests))
+    found = [f"{GUARANTEES.name}: {complaint}" for complaint in unproven(GUARANTEES.read_text())]
+    for document in (GUARANTEES, THREATS):
+        found += [f"{document.name}: {complaint}" for complaint in unknown(document.read_text(), tests)]
     for complaint in found:
-        print(f"docs/GUARANTEES.md: {complaint}", file=sys.stderr)
+        print(complaint, file=sys.stderr)
     return bool(found)
 
 
