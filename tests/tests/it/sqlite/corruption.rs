@@ -11,12 +11,13 @@ use std::sync::Arc;
 use cognito_profiles::Result;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::ShrinkGuard;
-use cognito_profiles::model::PoolId;
-use cognito_profiles::ports::ImportOptions;
-use cognito_profiles::progress::Silent;
+use cognito_profiles::model::{Partition, PoolId};
+use cognito_profiles::ports::{Backup as _, ImportOptions, Observation};
+use cognito_profiles::progress::{Progress, Silent, Stage};
 use cognito_profiles::read::Snapshot;
-use cognito_profiles::run::RunId;
+use cognito_profiles::run::{Run, RunId, RunStatus};
 use cognito_profiles::verify::{BrokenRun, MANIFEST, RECORD, Report, verify, verify_imports};
+use cognito_profiles_tests::conformance::saw;
 use cognito_profiles_tests::fuzz_cases;
 use cognito_profiles_tests::mortal::Fate;
 use cognito_profiles_tests::world::{World, scratch};
@@ -580,4 +581,46 @@ fn a_mapping_that_was_altered_shows_beside_the_restored_pool() {
         importer.import(prepared, &scratch()).await.unwrap()
     });
     assert!(!report.differences.is_empty());
+}
+
+/// Does something once the runs are read, and before their records are.
+struct Meanwhile<F>(F);
+
+impl<F: Fn() + Send + Sync> Progress for Meanwhile<F> {
+    fn begin(&self, _: Stage, _: Option<u64>) {
+        (self.0)();
+    }
+
+    fn advance(&self, _: Stage, _: u64) {}
+
+    fn end(&self, _: Stage) {}
+}
+
+#[test]
+fn a_run_that_begins_while_verify_reads_is_not_lost() {
+    let backed = Backed::new();
+    let path = backed.copy();
+    let report = backed.runtime.block_on(async {
+        let store = Arc::new(SqliteStore::open(&path).unwrap());
+        let pool = PoolId::new(&backed.world.pool);
+        let last = store.run(&pool, backed.run(1)).await.unwrap().unwrap();
+        let late = last.ended_at.unwrap().plus_millis(60_000);
+        let next = Run { id: RunId::generate(late, 7), status: RunStatus::Running, ..last };
+        let group = saw(&Partition::Groups, "late", "late", 0);
+        let seen = Observation { observed_at: late, ..group };
+        let beginning = store.clone();
+        let begin = Meanwhile(move || {
+            let (store, next, seen) = (beginning.clone(), next.clone(), seen.clone());
+            let begun = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async {
+                    store.put_run(&next).await.unwrap();
+                    store.observe(&next.pool, &next.id, &[seen]).await.unwrap();
+                });
+            });
+            begun.join().unwrap();
+        });
+        verify(&*store, &begin).await.unwrap()
+    });
+    assert_eq!(report.broken_runs, []);
 }
