@@ -127,6 +127,12 @@ async fn verify_pool(
             report.broken_runs.push(BrokenRun { run: run.id.clone(), shards });
         }
     }
+    if !lost.is_empty() {
+        // One that began meanwhile is there by now.
+        for run in backup.runs(Some(pool)).await? {
+            lost.remove(&run.id);
+        }
+    }
     let lacks = |run: RunId, what: &str| BrokenRun { run, shards: vec![what.to_owned()] };
     let unfounded = runs.iter().filter(|run| is_unfounded(run)).map(|run| lacks(run.id.clone(), MANIFEST));
     report.broken_runs.extend(unfounded.chain(lost.into_iter().map(|run| lacks(run, RECORD))));

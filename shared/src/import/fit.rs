@@ -88,6 +88,12 @@ impl Fit {
         }
     }
 
+    /// A column that the first line of a file cannot name, if there is one: how a comma is written
+    /// is documented for values only.
+    pub fn unwritable_column(&self) -> Option<&str> {
+        self.columns.iter().find(|name| name.contains([',', '\\', '"'])).map(String::as_str)
+    }
+
     /// The file of an import job.
     pub fn sheet(&self) -> Sheet<'_> {
         Sheet { columns: &self.columns, target: &self.target }

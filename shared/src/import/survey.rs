@@ -200,6 +200,7 @@ impl<'a> Survey<'a> {
             .chain(self.nameless_objection())
             .chain(self.old_sub_objection())
             .chain(self.job_objection())
+            .chain(self.column_objection())
             .collect()
     }
 
@@ -213,6 +214,14 @@ impl<'a> Survey<'a> {
              AutoVerifiedAttributes, or create users with the admin API"
                 .to_owned()
         })
+    }
+
+    /// A file without that column is refused whole (same source).
+    fn column_objection(&self) -> Option<String> {
+        let name = self.fit.unwritable_column()?;
+        Some(format!(
+            "the first line of an import job's file cannot name its attribute {name}: create users with the admin API"
+        ))
     }
 
     fn attribute_objection(&self, name: &str, users: u64) -> Option<String> {

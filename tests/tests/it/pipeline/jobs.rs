@@ -8,7 +8,9 @@ use cognito_profiles::model::Kind;
 use cognito_profiles::ports::{Clock as _, CreateWith, ImportOptions, ImportStatus, Imports, WithoutRow};
 use cognito_profiles_tests::mortal::Fate;
 use cognito_profiles_tests::world::World;
-use cognito_sim::{BusyError, Config, Fault, FaultRates, Operation, Population, UserRecord, UserStatus};
+use cognito_sim::{
+    BusyError, Config, Fault, FaultRates, Operation, Population, SchemaAttribute, UserRecord, UserStatus,
+};
 
 use super::{awkward, world};
 
@@ -98,6 +100,20 @@ async fn assert_same_factors(world: &World, target: &str, report: &Report) {
         }
     }
     assert!(with_sms > 0);
+}
+
+/// A name may have a comma, and then no file has the columns that the pool asks for.
+#[tokio::test]
+async fn an_attribute_that_no_file_can_name_is_refused_before_a_job_is_made() {
+    let world = world(&Population::plain(5, 0, 76));
+    world.export().await.unwrap();
+    let target = world.empty_pool_with(|config| config.schema[5] = SchemaAttribute::string("a,b", 0, 9));
+    let importer = world.importer(&target, &Fate::immortal());
+    let plan = world.prepare(&importer, by_job()).await.unwrap().plan;
+    assert_eq!(plan.incompatible.len(), 1, "{:?}", plan.incompatible);
+    assert!(plan.incompatible[0].contains("cannot name its attribute custom:a,b"), "{:?}", plan.incompatible);
+    let report = world.import(&target, &Fate::immortal()).await.unwrap();
+    assert_eq!(report.import.status, ImportStatus::Complete);
 }
 
 #[tokio::test]
