@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test static stack guarantees mutations ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
+.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test static stack guarantees fuzz mutations ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ stack: venv ## deploy the template to MiniStack, and test the workflows there
 
 guarantees: venv ## check that every test that the guarantees and the threat model name is one that runs
 	$(VENV)/bin/python tests/guarantees.py
+
+FUZZ_TIMES ?= 50
+fuzz: venv ## fuzz for long, with FUZZ_TIMES as many cases as a test run has; needs cargo-nextest
+	FUZZ_TIMES=$(FUZZ_TIMES) cargo nextest run --profile fuzz --workspace --no-fail-fast $(LOCKED) \
+	    -E 'test(/fuzz::|round_trip::any|corruption::any|entries::tests|items::tests/)'
 
 mutations: ## break the product in one place after the other, and show which test catches it; half an hour
 	python3 tests/mutations.py
