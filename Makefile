@@ -14,6 +14,7 @@ VALIDATOR := tests/static/node_modules/.package-lock.json
 SAM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/sam
 FUNCTIONS := export-coordinator list-pages write-pages import-coordinator replay-updates
 DYNOXIDE := 3.2.0
+CYCLONEDX := 0.5.9
 
 # cargo-nextest runs each test in a process of its own and several at a time; without it, plain
 # cargo does.
@@ -25,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test static stack guarantees fuzz mutations ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
+.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test static stack guarantees fuzz mutations ci fmt fmt-check clippy doc deny sbom deploy deploy-standby build venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,10 +96,20 @@ bench-import: venv ## measure the deployed import on MiniStack; some half an hou
 bench-soak: venv ## export a changing pool on MiniStack for 15 minutes, and look what grows
 	$(VENV)/bin/python tests/bench/stack.py soak
 
-# sam looks for each binary beside its crate, cargo-lambda puts all into the shared target folder.
+# sam looks for each binary beside its crate, cargo-lambda puts all into the shared target folder. It cannot be told
+# that what is built must be what is locked: so that is looked at before.
 build: venv ## build the functions for Lambda
 	@for name in $(FUNCTIONS); do ln -sfn "$(CARGO_TARGET_DIR)" functions/$$name/target; done
+	@cargo metadata $(LOCKED) --format-version 1 >/dev/null
 	$(SAM) build
+
+sbom: $(VENV)/.cyclonedx-$(CYCLONEDX) ## list what is linked into the tool and each function, in sbom/
+	.ci/sbom $(VENV)/bin/cargo-cyclonedx sbom
+
+$(VENV)/.cyclonedx-$(CYCLONEDX): $(VENV)/.installed
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	    cargo install cargo-cyclonedx --version $(CYCLONEDX) --locked --quiet --root $(VENV)
+	@touch $@
 
 deploy: build ## deploy the stack; samconfig.toml says where
 	$(SAM) deploy

@@ -13,7 +13,8 @@ from project import ROOT
 
 # What reads Cargo.lock; `fmt` and `nextest --version` do not.
 RESOLVES = re.compile(r'\bcargo(?:\s+|", ")(build|run|test|clippy|doc|install|metadata|nextest run)\b')
-CALLERS = ["Makefile", ".ci/run", ".ci/sbom", ".ci/advisories", "tests/stack/stack.py", "tests/bench/bench.py"]
+CALLERS = ["Makefile", ".ci/run", ".ci/sbom", ".ci/advisories", "tests/stack/stack.py", "tests/bench/bench.py",
+           "tests/guarantees.py", "tests/mutations.py"]
 
 # Compiling it takes minutes: `make sbom` does.
 CYCLONEDX = shutil.which("cargo-cyclonedx", path=f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
@@ -35,6 +36,9 @@ def test_every_build_is_locked():
                 assert "$(LOCKED)" in line or "--locked" in line, f"{path}: {line}"
     assert found == {"build", "run", "test", "clippy", "doc", "install", "metadata", "nextest run"}
     assert re.search(r"(?m)^LOCKED := --locked$", (ROOT / "Makefile").read_text())
+    # sam cannot pass it on.
+    recipe = (ROOT / "Makefile").read_text().split("\nbuild:")[1]
+    assert recipe.index("cargo metadata $(LOCKED)") < recipe.index("$(SAM) build")
 
 
 def test_what_builds_is_pinned():
