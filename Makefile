@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack bench-import test static stack ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
+.PHONY: help demo demo-stack bench bench-stack bench-import test simulate static stack ci fmt fmt-check clippy doc deny deploy deploy-standby build venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ demo-stack: venv ## deploy the template to MiniStack, export a simulated pool tw
 test: static stack ## run every test, those against MiniStack and dynoxide too
 	cargo test --doc --workspace --quiet $(LOCKED)
 	$(RUN_TESTS)
+
+SEEDS ?= 1000
+
+# One seed fails alone: the last lines say what happened before, and what was expected.
+simulate: ## run simulated histories: SEEDS=10000 of them, or one again by its SEED=12345
+	SEED="$(SEED)" SEEDS="$(SEEDS)" cargo test --workspace --test it $(LOCKED) --quiet -- \
+		--ignored --exact simulation::as_asked --nocapture
 
 static: venv $(VALIDATOR) ## test the template and the state machines as they are written
 	$(VENV)/bin/pytest -q tests/static
