@@ -53,6 +53,8 @@ pub struct Cloud {
     pub coordinators_killed: u64,
     /// Of so many the state machine hears nothing, though they go on.
     pub forgotten: u64,
+    /// By so many milliseconds at most the clocks of functions are ahead or behind.
+    pub skew_millis: u64,
     /// Whether who writes pages is refused by the store.
     pub refuses_pages: bool,
     /// The most percent of a pool that may go in one run.
@@ -83,6 +85,7 @@ impl Cloud {
             killed: 0,
             coordinators_killed: 0,
             forgotten: 0,
+            skew_millis: 0,
             refuses_pages: false,
             max_shrink_percent: ShrinkGuard::DEFAULT_PERCENT,
             invocations: AtomicU64::new(0),
@@ -111,7 +114,12 @@ impl Cloud {
         request["Execution"] = json!(execution);
         let request = serde_json::from_value(request).expect("a request of the state machine");
         let coordinator = Coordinator {
-            exporter: self.exporter(pool, fate, self.world.pacer(1)),
+            exporter: self.exporter(
+                pool,
+                fate,
+                self.world.pacer(1),
+                self.world.clock_of_a_machine(self.skew_millis),
+            ),
             lock: self.lock_of(fate),
             max_shrink_percent: self.max_shrink_percent,
         };
@@ -247,7 +255,8 @@ impl Cloud {
     pub async fn list_once(&self, deliveries: Vec<Delivery>) -> Option<Vec<Failed>> {
         let fate = self.fate("list", self.killed);
         let pacer = self.world.pacer(LIST_WORKERS);
-        let of_pool = |pool: &PoolId| self.exporter(pool.as_str(), &fate, pacer.clone());
+        let clock = self.world.clock_of_a_machine(self.skew_millis);
+        let of_pool = |pool: &PoolId| self.exporter(pool.as_str(), &fate, pacer.clone(), clock.clone());
         // The exporters are made beforehand, for the worker outlives this borrow.
         let pools = self.world.cognito.admin(self.world.now(), |admin| admin.pools());
         let exporters: Vec<Exporter> = pools.iter().map(|pool| of_pool(&PoolId::new(pool))).collect();
@@ -258,7 +267,7 @@ impl Cloud {
             }),
             lock: self.lock_of(&fate),
             inbox: self.queues.lists.clone(),
-            clock: self.world.clock.clone(),
+            clock: clock.clone(),
             pacer: pacer.clone(),
         };
         let deadline = self.world.clock.elapsed() + LIST_TIME;
@@ -275,7 +284,7 @@ impl Cloud {
             ledger,
             lock: self.lock_of(&fate),
             inbox: self.queues.pages.clone(),
-            clock: self.world.clock.clone(),
+            clock: self.world.clock_of_a_machine(self.skew_millis),
         };
         in_time(&self.world.clock, &fate, PAGE_TIMEOUT, worker.work(deliveries)).await
     }
@@ -292,12 +301,12 @@ impl Cloud {
         Mortal::at_once(self.lock.clone() as Arc<dyn Lock>, fate)
     }
 
-    fn exporter(&self, pool: &str, fate: &Arc<Fate>, pacer: Arc<Pacer>) -> Exporter {
+    fn exporter(&self, pool: &str, fate: &Arc<Fate>, pacer: Arc<Pacer>, clock: Arc<dyn Clock>) -> Exporter {
         let world = &self.world;
         let directory = world.paced_by(pacer, pool, fate);
         let queue = Arc::new(self.queues.clone());
         let (backup, ledger) = (world.backup(fate), world.ledger(fate));
-        Exporter::over(queue, directory, backup, ledger, world.clock.clone(), Arc::new(Silent))
+        Exporter::over(queue, directory, backup, ledger, clock, Arc::new(Silent))
     }
 }
 

@@ -56,6 +56,8 @@ pub struct ImportCloud {
     /// Lists the new pool; without it, that is done in one process.
     pub exports: Option<Arc<Cloud>>,
     invocations: AtomicU64,
+    /// By so many milliseconds at most the clocks of functions are ahead or behind.
+    pub skew_millis: u64,
     listings: AtomicU64,
 }
 
@@ -81,6 +83,7 @@ impl ImportCloud {
             lock: Arc::default(),
             killed: 0,
             forgotten: 0,
+            skew_millis: 0,
             coordinator_time: COORDINATOR_TIME,
             exports: None,
             invocations: AtomicU64::new(0),
@@ -288,7 +291,7 @@ impl ImportCloud {
             queue: Arc::new(Sender(self.queue.clone())),
             lock: self.lock_of(&fate),
             inbox: self.queue.clone(),
-            clock: self.world.clock.clone(),
+            clock: self.world.clock_of_a_machine(self.skew_millis),
             pacer,
             known: Arc::default(),
         };
@@ -310,6 +313,8 @@ impl ImportCloud {
 
     fn importer(&self, into: &str, fate: &Arc<Fate>, pacer: Arc<Pacer>) -> Importer {
         let world = &self.world;
-        world.importer_to(world.paced_by(pacer, into, fate), world.backup(fate), world.imports(fate))
+        let directory = world.paced_by(pacer, into, fate);
+        let clock = world.clock_of_a_machine(self.skew_millis);
+        Importer { clock, ..world.importer_to(directory, world.backup(fate), world.imports(fate)) }
     }
 }

@@ -57,8 +57,16 @@ impl SimClock {
     }
 
     /// The same clock as others read it, whose clocks nobody sets: a service.
-    pub fn of_others(self: &Arc<Self>) -> Arc<OthersClock> {
-        Arc::new(OthersClock(self.clone()))
+    pub fn of_others(self: &Arc<Self>) -> Arc<dyn Clock> {
+        Arc::new(OtherClock { clock: self.clone(), now: Box::new(Self::true_time) })
+    }
+
+    /// The same clock as it is on a machine that is ahead by so much, or behind.
+    pub fn ahead_by(self: &Arc<Self>, millis: i64) -> Arc<dyn Clock> {
+        Arc::new(OtherClock {
+            clock: self.clone(),
+            now: Box::new(move |clock| clock.now().plus_millis(millis)),
+        })
     }
 
     /// The time by a clock that nobody sets.
@@ -114,25 +122,28 @@ impl Clock for SimClock {
     }
 }
 
-/// See [`SimClock::of_others`].
-pub struct OthersClock(Arc<SimClock>);
+/// Another machine's: only the time of day differs.
+struct OtherClock {
+    clock: Arc<SimClock>,
+    now: Box<dyn Fn(&SimClock) -> Timestamp + Send + Sync>,
+}
 
 #[async_trait]
-impl Clock for OthersClock {
+impl Clock for OtherClock {
     fn now(&self) -> Timestamp {
-        self.0.true_time()
+        (self.now)(&self.clock)
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        self.clock.elapsed()
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.0.sleep(duration).await;
+        self.clock.sleep(duration).await;
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
-        self.0.fill_random(bytes);
+        self.clock.fill_random(bytes);
     }
 }
 

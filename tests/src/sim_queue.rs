@@ -1,6 +1,7 @@
 //! Two queues as unreliable as SQS may be: a message can come twice, late and out of order, and
 //! comes again if it is not deleted in time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,13 +52,20 @@ pub struct SimQueue {
     clock: Arc<SimClock>,
     manners: Manners,
     visibility: Duration,
+    loses: AtomicBool,
     held: Mutex<Held>,
 }
 
 impl SimQueue {
     /// An empty queue whose messages come again after `visibility`.
     pub fn new(clock: Arc<SimClock>, manners: Manners, visibility: Duration) -> Arc<Self> {
-        Arc::new(Self { clock, manners, visibility, held: Mutex::default() })
+        Arc::new(Self {
+            clock,
+            manners,
+            visibility,
+            loses: AtomicBool::new(manners.lost > 0),
+            held: Mutex::default(),
+        })
     }
 
     /// Puts a message in, as a sender does.
@@ -85,13 +93,18 @@ impl SimQueue {
         lost
     }
 
+    /// From now on no answer is lost.
+    pub fn calm(&self) {
+        self.loses.store(false, Ordering::Relaxed);
+    }
+
     /// Everything that was ever sent.
     pub fn sent(&self) -> Vec<String> {
         self.held().sent.clone()
     }
 
     fn answer(&self, operation: &'static str) -> Result<()> {
-        if self.manners.lost > 0 && self.clock.random() % 100 < self.manners.lost {
+        if self.loses.load(Ordering::Relaxed) && self.clock.random() % 100 < self.manners.lost {
             return Err(Error::Unavailable { operation, attempts: 1, cause: "time-out".to_owned() });
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What befalls the calls of a whole deployment to its stores, and a trace of all that happened.
 
+#![allow(clippy::missing_panics_doc)] // a history without an end is a failure
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
@@ -65,12 +67,15 @@ impl Luck {
 /// The weather.
 pub struct Weather {
     clock: Arc<SimClock>,
+    /// Whether every event is printed: if the environment has `TRACE`.
+    is_told: bool,
     state: Mutex<State>,
 }
 
 struct State {
     faults: StoreFaults,
     kills: bool,
+    held_up: Option<(&'static str, Duration)>,
     random: StdRng,
     last_events: VecDeque<String>,
     events: u64,
@@ -84,18 +89,24 @@ impl Weather {
         let state = State {
             faults: StoreFaults::default(),
             kills: true,
+            held_up: None,
             random: StdRng::seed_from_u64(seed),
             last_events: VecDeque::with_capacity(KEPT),
             events: 0,
             hash: DefaultHasher::new(),
             runs: Vec::new(),
         };
-        Arc::new(Self { clock, state: Mutex::new(state) })
+        Arc::new(Self { clock, is_told: std::env::var_os("TRACE").is_some(), state: Mutex::new(state) })
     }
 
     /// From now on this may befall calls.
     pub fn set(&self, faults: StoreFaults) {
         self.state().faults = faults;
+    }
+
+    /// The next call of this method takes so long to arrive.
+    pub fn hold_up(&self, step: &'static str, by: Duration) {
+        self.state().held_up = Some((step, by));
     }
 
     /// From now on nothing befalls calls, and nobody is killed any more.
@@ -113,6 +124,9 @@ impl Weather {
     /// Adds to the trace.
     pub fn note(&self, what: fmt::Arguments<'_>) {
         let event = format!("{:>12.3} {what}", self.clock.elapsed().as_secs_f64());
+        if self.is_told {
+            eprintln!("{event}");
+        }
         let mut state = self.state();
         event.hash(&mut state.hash);
         state.events += 1;
@@ -147,8 +161,9 @@ impl Weather {
 
     /// What befalls the next call, once it is time.
     pub(crate) async fn luck(&self, step: &str) -> Luck {
+        let held_up = self.state().held_up.take_if(|(held_up, _)| *held_up == step);
         let (luck, delay) = self.draw(if OFTEN.contains(&step) { OFTEN_SHARE } else { 1 });
-        if let Some(delay) = delay {
+        if let Some(delay) = delay.max(held_up.map(|(_, by)| by)) {
             self.clock.sleep(delay).await;
         }
         luck

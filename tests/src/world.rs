@@ -12,7 +12,7 @@ use cognito_profiles::export::{Exporter, ShrinkGuard};
 use cognito_profiles::import::{Importer, Prepared, Report, Scratch};
 use cognito_profiles::model::{PoolId, Record};
 use cognito_profiles::pacing::{Category, Paced, Pacer, Rates};
-use cognito_profiles::ports::{Backup, Directory, ImportOptions, Imports, Ledger};
+use cognito_profiles::ports::{Backup, Clock, Directory, ImportOptions, Imports, Ledger};
 use cognito_profiles::progress::Silent;
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::Run;
@@ -116,6 +116,15 @@ impl World {
     /// A pool, as it is called.
     pub fn directory(&self, pool: &str) -> Arc<dyn Directory> {
         Arc::new(SimDirectory::new(self.cognito.clone(), pool, self.clock.of_others()))
+    }
+
+    /// The clock of some machine that is at most so far ahead or behind.
+    pub fn clock_of_a_machine(&self, most_millis: u64) -> Arc<dyn Clock> {
+        if most_millis == 0 {
+            return self.clock.clone();
+        }
+        let ahead = self.clock.random() % (2 * most_millis + 1);
+        self.clock.ahead_by(ahead.cast_signed() - most_millis.cast_signed())
     }
 
     /// A process that knows nothing of the calls of others, one of so many.

@@ -12,6 +12,8 @@ use crate::weather::StoreFaults;
 /// A whole history, but for what is drawn as it goes on.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Nothing goes wrong.
+    calm: bool,
     /// Who is in the pool at first.
     pub(super) population: Population,
     pub(super) listing: ListingBehaviour,
@@ -23,6 +25,8 @@ pub(super) struct Plan {
     pub(super) killed: u64,
     /// Of a hundred invocations of a coordinator, the state machine hears nothing of so many.
     pub(super) forgotten: u64,
+    /// By so many milliseconds at most the clocks of functions are ahead or behind.
+    pub(super) skew_millis: u64,
     pub(super) cognito: FaultRates,
     pub(super) store: StoreFaults,
     /// A change of the pool follows another after at most so long.
@@ -76,6 +80,7 @@ impl Plan {
         let one_process = random.random_ratio(1, 4);
         let faults = |random: &mut StdRng, share: u32| !calm && random.random_ratio(share, 4);
         Self {
+            calm,
             population: population(random, seed),
             listing: listing(random),
             latency: *pick(
@@ -91,14 +96,23 @@ impl Plan {
             manners: if faults(random, 3) { manners(random) } else { Manners::default() },
             killed: if faults(random, 3) { *pick(random, &[3, 10, 25]) } else { 0 },
             forgotten: if faults(random, 2) { *pick(random, &[0, 5, 15]) } else { 0 },
+            skew_millis: if faults(random, 2) { *pick(random, &[100, 2_000]) } else { 0 },
             cognito: if faults(random, 2) { cognito(random) } else { FaultRates::default() },
             store: if faults(random, 3) { store(random, one_process) } else { StoreFaults::default() },
             between_changes: Duration::from_millis(*pick(random, &[300, 2_000, 10_000])),
             max_shrink_percent: *pick(random, &[10.0, 10.0, 50.0]),
             one_process,
-            exports: (0..random.random_range(1..5)).map(|number| export(random, number)).collect(),
+            exports: (0..random.random_range(1..4)).map(|number| export(random, number)).collect(),
             import: random.random_ratio(3, 5).then(|| import(random)),
         }
+    }
+
+    /// Whether nothing goes wrong that could make an export or an import fail.
+    pub(super) fn is_calm(&self) -> bool {
+        let stopped = self.exports.iter().any(|export| export.stopped.is_some());
+        let import = self.import.as_ref();
+        let interrupted = import.is_some_and(|import| import.interruptions > 0 || import.meanwhile.is_some());
+        self.calm && !stopped && !interrupted
     }
 
     /// How the simulated Cognito behaves.
@@ -121,21 +135,26 @@ fn pick<'a, T>(random: &mut StdRng, from: &'a [T]) -> &'a T {
 }
 
 fn population(random: &mut StdRng, seed: u64) -> Population {
-    let users = match random.random_range(0..20) {
-        0 => 0,
-        1..5 => random.random_range(1..8),
-        5..18 => random.random_range(8..60),
-        18 => random.random_range(60..140),
+    let users = match random.random_range(0..60) {
+        0..3 => 0,
+        3..15 => random.random_range(1..8),
+        15..56 => random.random_range(8..50),
+        56..59 => random.random_range(60..140),
         _ => random.random_range(601..700),
     };
     let groups = random.random_range(0..6);
+    let email_sign_in = random.random_bool(0.5);
+    // Of these everyone can be restored.
+    if random.random_ratio(1, 4) {
+        return Population { email_sign_in, ..Population::plain(users, groups, seed) };
+    }
     let odd = random.random_bool(0.4);
     let people = if odd { Population::odd } else { Population::realistic }(users, groups, seed);
     Population {
         heavy_users: 0,
         linked_percent: *pick(random, &[0, 0, 15]),
         sms_mfa_percent: *pick(random, &[0, 0, 15]),
-        email_sign_in: random.random_bool(0.5),
+        email_sign_in,
         groups_per_user: groups.min(3),
         ..people
     }
@@ -187,7 +206,7 @@ fn export(random: &mut StdRng, number: u32) -> ExportPlan {
         |random: &mut StdRng, most: u64| Duration::from_millis(random.random_range(0..most * 1_000));
     ExportPlan {
         pause: Duration::from_secs(*pick(random, &[0, 70, 2_000, 100_000])),
-        jump_before: if number == 0 { 0 } else { *pick(random, &[0, 0, 0, 3_600, -5, -600]) },
+        jump_before: if number == 0 { 0 } else { *pick(random, &[0, 0, 0, 3_600, -5, -60]) },
         jump_during: *pick(random, &[0, 0, 0, 0, 20, 400, -3, -30]),
         deleted_percent: if number == 0 { 0 } else { *pick(random, &[0, 0, 0, 5, 30]) },
         changes: random.random_bool(0.6),

@@ -48,6 +48,7 @@ hundreds! {
 
 /// What `make simulate` runs: one seed, or so many, others than the tests above unless told so.
 #[test]
+#[allow(clippy::cast_precision_loss)] // it is printed in whole numbers
 #[ignore = "as many as are asked for"]
 fn as_asked() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -80,6 +81,10 @@ fn as_asked() {
             failed.extend(failed_there);
         }
     });
-    println!("{endings:#?}\n{count} histories in {:.0} s", begun.elapsed().as_secs_f64());
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{endings:#?}\n{count} histories in {seconds:.0} s, {:.0} a minute",
+        count as f64 * 60.0 / seconds
+    );
     assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
 }

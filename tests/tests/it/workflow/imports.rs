@@ -108,6 +108,18 @@ async fn of_two_executions_one_restores() {
     assert_restored(&cloud, &target, &endings[0], "two at once").await;
 }
 
+/// The state machine hears nothing of its first begin, and begins again while that goes on.
+#[tokio::test]
+async fn begun_twice_at_once_by_one_execution_it_is_one_import() {
+    let cloud = exported(&Population::plain(30, 2, 119), Manners::default()).await;
+    cloud.world.cognito.configure(|config| config.faults.latency = cognito_sim::Latency::fixed(500));
+    let target = cloud.world.empty_pool();
+    let begin = || cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": {} }));
+    let (one, two) = tokio::join!(begin(), begin());
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(cloud.world.store.imports(None).await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_plan_writes_nothing_and_says_what_would_be_done() {
     let cloud = exported(&everyone(60, 3, 113), Manners::default()).await;
