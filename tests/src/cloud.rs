@@ -99,7 +99,8 @@ impl Cloud {
 
     /// One action of the coordinator, which nothing befalls.
     pub async fn coordinate(&self, execution: &str, request: Value) -> Result<Value> {
-        self.answer(&self.world.pool, execution, request, &Fate::immortal()).await
+        let fate = Fate::under(&self.world.weather, "coordinator", u64::MAX);
+        self.answer(&self.world.pool, execution, request, &fate).await
     }
 
     fn answer(
