@@ -556,7 +556,8 @@ impl Restore<'_> {
     async fn come_to_its_end(&self, history: &History) {
         history.sleep(LONG).await;
         let mut before: Option<Contents> = None;
-        for time in ["the first time", "again"] {
+        for time in 1..=self.plan.ends {
+            let time = &format!("end {time}");
             if self.plan.one_process {
                 let fate = history.fate(1);
                 assert!(self.command(history, &fate).await, "G7: {time}");

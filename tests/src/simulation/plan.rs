@@ -70,6 +70,8 @@ pub(super) struct ImportPlan {
     /// What goes on meanwhile.
     pub(super) meanwhile: Option<ExportPlan>,
     pub(super) second_start: Option<Duration>,
+    /// So often it comes to its end: once more, it changes nothing.
+    pub(super) ends: u32,
     pub(super) job_dies_after: Option<u64>,
 }
 
@@ -102,8 +104,8 @@ impl Plan {
             between_changes: Duration::from_millis(*pick(random, &[300, 2_000, 10_000])),
             max_shrink_percent: *pick(random, &[10.0, 10.0, 50.0]),
             one_process,
-            exports: (0..random.random_range(1..4)).map(|number| export(random, number)).collect(),
-            import: random.random_ratio(3, 5).then(|| import(random)),
+            exports: (0..*pick(random, &[1, 1, 2, 2, 3])).map(|number| export(random, number)).collect(),
+            import: random.random_bool(0.5).then(|| import(random)),
         }
     }
 
@@ -225,6 +227,7 @@ fn import(random: &mut StdRng) -> ImportPlan {
         interruptions: random.random_range(0..3),
         meanwhile: random.random_ratio(1, 3).then(|| export(random, 1)),
         second_start: random.random_ratio(1, 4).then(|| Duration::from_secs(random.random_range(0..60))),
+        ends: *pick(random, &[1, 1, 2]),
         job_dies_after: random.random_ratio(1, 8).then(|| random.random_range(0..30)),
     }
 }
