@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test static stack guarantees fuzz mutations ci fmt fmt-check clippy doc deny sbom deploy deploy-standby build venv
+.PHONY: help demo demo-stack bench bench-stack bench-import bench-soak test simulate static stack guarantees fuzz mutations ci fmt fmt-check clippy doc deny sbom deploy deploy-standby build venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ test: static guarantees ## run every test, those against MiniStack and dynoxide 
 	cargo test --doc --workspace --quiet $(LOCKED)
 	@log=$$(mktemp); echo "$(RUN_TESTS) > $$log &"; $(RUN_TESTS) > $$log 2>&1 & rust=$$!; \
 	    $(MAKE) --no-print-directory stack; stack=$$?; wait $$rust; rust=$$?; cat $$log; rm $$log; exit $$((stack || rust))
+
+SEEDS ?= 1000
+
+# One seed fails alone: the last lines say what happened before, and what was expected.
+simulate: ## run simulated histories: SEEDS=10000 of them, or one again by its SEED=12345
+	SEED="$(SEED)" SEEDS="$(SEEDS)" cargo test --workspace --test it $(LOCKED) --quiet -- \
+	    --ignored --exact simulation::as_asked --nocapture
 
 static: venv $(VALIDATOR) ## test the template and the state machines as they are written
 	$(VENV)/bin/pytest -q tests/static

@@ -3,25 +3,27 @@
 
 #![allow(clippy::missing_panics_doc)] // what a test cannot be set up with, it cannot test
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cognito_profiles::Result;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard, Writer};
 use cognito_profiles::model::PoolId;
-use cognito_profiles::pacing::{Paced, Pacer, Rates};
-use cognito_profiles::ports::{Backup, Clock, Directory, Ledger};
+use cognito_profiles::pacing::Pacer;
+use cognito_profiles::ports::{Backup, Clock, Lock};
 use cognito_profiles::progress::Silent;
 use cognito_profiles::run::Run;
 use cognito_profiles::workflow::{Coordinator, Delivery, Failed, Inbox as _, ListWorker, PageWorker};
+use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
+use crate::MemoryLock;
 use crate::mortal::{Fate, Mortal};
 use crate::sim_queue::{Manners, SimQueue, SimQueues};
+use crate::state_machine::{Failure, Retries, in_time, invoke};
 use crate::world::World;
-use crate::{MemoryLock, SimDirectory};
 
 /// How many workers read listings.
 pub const LIST_WORKERS: u32 = 2;
@@ -33,26 +35,61 @@ const PAGE_VISIBILITY: Duration = Duration::from_mins(6);
 /// How long an invocation of list-pages reads: its time-out, less its margin.
 const LIST_TIME: Duration = Duration::from_secs(105);
 
-/// Everything deployed for the pool of a [`World`].
+/// After so long Lambda ends an invocation.
+const LIST_TIMEOUT: Duration = Duration::from_mins(2);
+const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Everything deployed for the pools of a [`World`].
 pub struct Cloud {
     /// The pool, its backup, time.
-    pub world: World,
+    pub world: Arc<World>,
     /// The queues.
     pub queues: SimQueues,
     /// The lock.
     pub lock: Arc<MemoryLock>,
     /// Of a hundred invocations of a worker, so many are killed at some step.
     pub killed: u64,
+    /// Of a hundred invocations of the coordinator, so many are killed at some step.
+    pub coordinators_killed: u64,
+    /// Of so many the state machine hears nothing, though they go on.
+    pub forgotten: u64,
+    /// By so many milliseconds at most the clocks of functions are ahead or behind.
+    pub skew_millis: u64,
     /// Whether who writes pages is refused by the store.
     pub refuses_pages: bool,
+    /// The most percent of a pool that may go in one run.
+    pub max_shrink_percent: f64,
+    invocations: AtomicU64,
+}
+
+/// An execution of the state machine, and whether it was stopped from outside.
+pub struct Execution<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What its input says.
+    pub allow_shrink: bool,
+    /// Once it is, what is under way comes to its end, and nothing follows.
+    pub stopped: &'a dyn Fn() -> bool,
 }
 
 impl Cloud {
     /// A deployment with these queues.
-    pub fn new(world: World, manners: Manners) -> Self {
+    pub fn new(world: impl Into<Arc<World>>, manners: Manners) -> Self {
+        let world = world.into();
         let queue = |visibility| SimQueue::new(world.clock.clone(), manners, visibility);
         let queues = SimQueues { lists: queue(LIST_VISIBILITY), pages: queue(PAGE_VISIBILITY) };
-        Self { world, queues, lock: Arc::default(), killed: 0, refuses_pages: false }
+        Self {
+            world,
+            queues,
+            lock: Arc::default(),
+            killed: 0,
+            coordinators_killed: 0,
+            forgotten: 0,
+            skew_millis: 0,
+            refuses_pages: false,
+            max_shrink_percent: ShrinkGuard::DEFAULT_PERCENT,
+            invocations: AtomicU64::new(0),
+        }
     }
 
     /// The pool.
@@ -60,23 +97,55 @@ impl Cloud {
         PoolId::new(&self.world.pool)
     }
 
-    /// One action of the coordinator.
+    /// One action of the coordinator, which nothing befalls.
     pub async fn coordinate(&self, execution: &str, request: Value) -> Result<Value> {
+        let fate = Fate::under(&self.world.weather, "coordinator", u64::MAX);
+        self.answer(&self.world.pool, execution, request, &fate).await
+    }
+
+    fn answer(
+        &self,
+        pool: &str,
+        execution: &str,
+        request: Value,
+        fate: &Arc<Fate>,
+    ) -> LocalBoxFuture<'static, Result<Value>> {
         let mut request = request;
-        request["UserPoolId"] = json!(self.world.pool);
+        request["UserPoolId"] = json!(pool);
         request["Execution"] = json!(execution);
         let request = serde_json::from_value(request).expect("a request of the state machine");
         let coordinator = Coordinator {
-            exporter: self.exporter(&Fate::immortal(), self.pacer(1)),
-            lock: self.lock.clone(),
-            max_shrink_percent: ShrinkGuard::DEFAULT_PERCENT,
+            exporter: self.exporter(
+                pool,
+                fate,
+                self.world.pacer(1),
+                self.world.clock_of_a_machine(self.skew_millis),
+            ),
+            lock: self.lock_of(fate),
+            max_shrink_percent: self.max_shrink_percent,
         };
-        coordinator.answer(request).await
+        // On the heap: its state is larger than a stack should carry.
+        Box::pin(async move { coordinator.answer(request).await })
+    }
+
+    /// A task of the state machine.
+    async fn task(&self, pool: &str, execution: &Execution<'_>, request: Value) -> Result<Value, Failure> {
+        if (execution.stopped)() {
+            return Err(Failure { error: STOPPED.to_owned(), cause: String::new() });
+        }
+        let attempt = async || {
+            let fate = self.fate("coordinator", self.coordinators_killed);
+            let answer = self.answer(pool, execution.name, request.clone(), &fate);
+            let forgotten = if self.world.weather.kills() { self.forgotten } else { 0 };
+            invoke(&self.world.clock, fate, forgotten, answer).await
+        };
+        Retries::new(false).run(&self.world.clock, attempt).await
     }
 
     /// An execution of the state machine, while workers work. The answer of its last action.
     pub async fn execute(&self, execution: &str, allow_shrink: bool) -> Value {
         tokio::select! {
+            biased;
             ending = self.state_machine(execution, allow_shrink) => ending,
             () = self.work() => unreachable!("workers work for ever"),
         }
@@ -91,33 +160,32 @@ impl Cloud {
 
     /// What statemachines/export-workflow.asl.json does.
     pub async fn state_machine(&self, execution: &str, allow_shrink: bool) -> Value {
-        match self.steps(execution, allow_shrink).await {
-            Ok(ending) => ending,
-            Err((run, error)) if error.kind() != "already_running" => {
-                let cause =
-                    json!({ "errorType": error.kind(), "errorMessage": error.to_string() }).to_string();
-                let fail = json!({ "Action": "fail", "RunId": run, "Error": error.kind(), "Cause": cause });
-                self.coordinate(execution, fail).await.expect("a run can be failed")
-            }
-            Err((_, error)) => json!({ "Status": error.kind() }),
-        }
+        let execution = Execution { name: execution, allow_shrink, stopped: &|| false };
+        self.run(&self.world.pool, &execution).await
     }
 
-    async fn steps(
-        &self,
-        execution: &str,
-        allow_shrink: bool,
-    ) -> Result<Value, (Option<String>, cognito_profiles::Error)> {
-        let begun = loop {
-            match self.coordinate(execution, json!({ "Action": "begin" })).await {
-                Err(error) if error.kind() == "draining" => self.wait(&json!(15)).await,
-                begun => break begun.map_err(|error| (None, error))?,
-            }
+    /// The same for any pool, until it is stopped.
+    pub async fn run(&self, pool: &str, execution: &Execution<'_>) -> Value {
+        let (run, failure) = match self.steps(pool, execution).await {
+            Ok(ending) => return ending,
+            Err(failed) => failed,
         };
+        if [STOPPED, "already_running"].contains(&failure.error.as_str()) {
+            return json!({ "Status": failure.error });
+        }
+        let Failure { error, cause } = failure;
+        let fail = json!({ "Action": "fail", "RunId": run, "Error": error, "Cause": cause });
+        let marked = self.task(pool, execution, fail).await;
+        marked.unwrap_or_else(|failure| json!({ "Status": "Failed", "Unmarked": failure.error }))
+    }
+
+    async fn steps(&self, pool: &str, execution: &Execution<'_>) -> Result<Value, (Option<String>, Failure)> {
+        let begun = self.task(pool, execution, json!({ "Action": "begin" })).await;
+        let begun = begun.map_err(|failure| (None, failure))?;
         let run = begun["RunId"].as_str().expect("a run").to_owned();
         let ask = async |mut request: Value| {
             request["RunId"] = json!(run);
-            self.coordinate(execution, request).await.map_err(|error| (Some(run.clone()), error))
+            self.task(pool, execution, request).await.map_err(|failure| (Some(run.clone()), failure))
         };
         self.wait(&begun["WaitSeconds"]).await;
         let mut last = Value::Null;
@@ -128,7 +196,8 @@ impl Cloud {
                 self.wait(&progress["WaitSeconds"]).await;
                 continue;
             }
-            let verdict = ask(json!({ "Action": "reconcile", "AllowShrink": allow_shrink })).await?;
+            let reconcile = json!({ "Action": "reconcile", "AllowShrink": execution.allow_shrink });
+            let verdict = ask(reconcile).await?;
             if verdict["Verdict"] != "ListMore" {
                 return ask(json!({ "Action": "finish", "Held": verdict["Reason"] })).await;
             }
@@ -163,17 +232,21 @@ impl Cloud {
     where
         Done: Future<Output = Option<Vec<Failed>>>,
     {
+        let mut idle = 1;
         loop {
-            let deliveries = queue.receive(batch).await.expect("the simulated queue answers");
+            let deliveries = queue.receive(batch).await.unwrap_or_default();
             if deliveries.is_empty() {
-                self.world.clock.sleep(Duration::from_secs(1)).await;
+                self.world.clock.sleep(Duration::from_secs(idle)).await;
+                idle = (idle * 2).min(MOST_IDLE);
                 continue;
             }
+            idle = 1;
             // Killed: then nothing is deleted.
             let Some(failed) = invoke(deliveries.clone()).await else { continue };
             for delivery in deliveries {
                 if !failed.iter().any(|failed| failed.id == delivery.id) {
-                    queue.delete(&delivery).await.expect("the simulated queue answers");
+                    // If it fails, the message comes again.
+                    let _ = queue.delete(&delivery).await;
                 }
             }
         }
@@ -181,68 +254,68 @@ impl Cloud {
 
     /// One invocation of list-pages, in a new process. None if it was killed.
     pub async fn list_once(&self, deliveries: Vec<Delivery>) -> Option<Vec<Failed>> {
-        let fate = self.fate();
-        let pacer = self.pacer(LIST_WORKERS);
-        let exporter = self.exporter(&fate, pacer.clone());
+        let fate = self.fate("list", self.killed);
+        let pacer = self.world.pacer(LIST_WORKERS);
+        let clock = self.world.clock_of_a_machine(self.skew_millis);
+        let of_pool = |pool: &PoolId| self.exporter(pool.as_str(), &fate, pacer.clone(), clock.clone());
+        // The exporters are made beforehand, for the worker outlives this borrow.
+        let pools = self.world.cognito.admin(self.world.now(), |admin| admin.pools());
+        let exporters: Vec<Exporter> = pools.iter().map(|pool| of_pool(&PoolId::new(pool))).collect();
         let worker = ListWorker {
-            exporter_of: Arc::new(move |_| Ok(exporter.clone())),
-            lock: self.lock.clone(),
+            exporter_of: Arc::new(move |pool| {
+                let found = exporters.iter().find(|exporter| exporter.directory.pool() == pool);
+                Ok(found.expect("the pool is there").clone())
+            }),
+            lock: self.lock_of(&fate),
             inbox: self.queues.lists.clone(),
-            clock: self.world.clock.clone(),
-            pacer,
+            clock: clock.clone(),
+            pacer: pacer.clone(),
         };
         let deadline = self.world.clock.elapsed() + LIST_TIME;
-        fate.live(worker.work(deliveries, deadline)).await
+        in_time(&self.world.clock, &fate, LIST_TIMEOUT, worker.work(deliveries, deadline)).await
     }
 
     /// One invocation of write-pages. None if it was killed.
     pub async fn write_once(&self, deliveries: Vec<Delivery>) -> Option<Vec<Failed>> {
-        let fate = self.fate();
-        let (backup, ledger) = self.store(&fate);
+        let fate = self.fate("write", self.killed);
+        let (backup, ledger) = (self.world.backup(&fate), self.world.ledger(&fate));
         let backup = if self.refuses_pages { closed_store().await } else { backup };
         let worker = PageWorker {
             writer: Writer::new(backup, ledger.clone(), Arc::new(Silent)),
             ledger,
-            lock: self.lock.clone(),
+            lock: self.lock_of(&fate),
             inbox: self.queues.pages.clone(),
-            clock: self.world.clock.clone(),
+            clock: self.world.clock_of_a_machine(self.skew_millis),
         };
-        fate.live(worker.work(deliveries)).await
+        in_time(&self.world.clock, &fate, PAGE_TIMEOUT, worker.work(deliveries)).await
     }
 
-    fn fate(&self) -> Arc<Fate> {
+    fn fate(&self, function: &str, killed: u64) -> Arc<Fate> {
         let clock = &self.world.clock;
-        if clock.random() % 100 < self.killed {
-            Fate::at_step(1 + clock.random() % 60)
-        } else {
-            Fate::immortal()
-        }
+        let dies = clock.random() % 100 < killed && self.world.weather.kills();
+        let last = if dies { 1 + clock.random() % 60 } else { u64::MAX };
+        let name = format!("{function}#{}", self.invocations.fetch_add(1, Ordering::Relaxed));
+        Fate::under(&self.world.weather, &name, last)
     }
 
-    fn store(&self, fate: &Arc<Fate>) -> (Arc<dyn Backup>, Arc<dyn Ledger>) {
-        let store = &self.world.store;
-        (
-            Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.world.clock),
-            Mortal::timeless(store.clone() as Arc<dyn Ledger>, fate, &self.world.clock),
-        )
+    fn lock_of(&self, fate: &Arc<Fate>) -> Arc<dyn Lock> {
+        Mortal::at_once(self.lock.clone() as Arc<dyn Lock>, fate)
     }
 
-    /// A new process knows nothing of the calls of others.
-    fn pacer(&self, workers: u32) -> Arc<Pacer> {
-        let rates = Rates::new(1.0, BTreeMap::new()).among(workers);
-        Arc::new(Pacer::new(self.world.clock.clone(), rates))
-    }
-
-    fn exporter(&self, fate: &Arc<Fate>, pacer: Arc<Pacer>) -> Exporter {
+    fn exporter(&self, pool: &str, fate: &Arc<Fate>, pacer: Arc<Pacer>, clock: Arc<dyn Clock>) -> Exporter {
         let world = &self.world;
-        let (backup, ledger) = self.store(fate);
-        let directory: Arc<dyn Directory> =
-            Arc::new(SimDirectory::new(world.cognito.clone(), &world.pool, world.clock.clone()));
-        let directory = Arc::new(Paced::new(Mortal::new(directory, fate), world.clock.clone(), pacer));
+        let directory = world.paced_by(pacer, pool, fate);
         let queue = Arc::new(self.queues.clone());
-        Exporter::over(queue, directory, backup, ledger, world.clock.clone(), Arc::new(Silent))
+        let (backup, ledger) = (world.backup(fate), world.ledger(fate));
+        Exporter::over(queue, directory, backup, ledger, clock, Arc::new(Silent))
     }
 }
+
+/// What becomes of an execution that is stopped from outside.
+pub const STOPPED: &str = "stopped";
+
+/// So many seconds pass at most until an event source looks at an empty queue again.
+pub(crate) const MOST_IDLE: u64 = 20;
 
 /// A store that refuses everything.
 async fn closed_store() -> Arc<dyn Backup> {

@@ -8,11 +8,15 @@ pub mod import_cloud;
 mod memory_lock;
 mod ministack;
 pub mod mortal;
+pub mod restored;
 pub mod retired;
 mod server;
 mod sim_clock;
 mod sim_directory;
 pub mod sim_queue;
+pub mod simulation;
+mod state_machine;
+pub mod weather;
 pub mod world;
 
 pub use dynoxide::Dynoxide;

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 /// Who sleeps moves it on. Of several who sleep, the first to be due wakes first, so that on a
 /// runtime with one thread the same seed always gives the same course of events.
 pub struct SimClock {
+    start: Timestamp,
     state: Mutex<State>,
 }
 
@@ -40,7 +41,7 @@ impl SimClock {
             busy: 0,
             random: StdRng::seed_from_u64(seed),
         };
-        Self { state: Mutex::new(state) }
+        Self { start, state: Mutex::new(state) }
     }
 
     /// Lets time pass.
@@ -53,6 +54,25 @@ impl SimClock {
     /// Sets the wall clock, as an administrator may; elapsed time does not notice.
     pub fn set_wall(&self, now: Timestamp) {
         self.state().wall = now;
+    }
+
+    /// The same clock as others read it, whose clocks nobody sets: a service.
+    pub fn of_others(self: &Arc<Self>) -> Arc<dyn Clock> {
+        Arc::new(OtherClock { clock: self.clone(), now: Box::new(Self::true_time) })
+    }
+
+    /// The same clock as it is on a machine that is ahead by so much, or behind.
+    pub fn ahead_by(self: &Arc<Self>, millis: i64) -> Arc<dyn Clock> {
+        Arc::new(OtherClock {
+            clock: self.clone(),
+            now: Box::new(move |clock| clock.now().plus_millis(millis)),
+        })
+    }
+
+    /// The time by a clock that nobody sets.
+    pub fn true_time(&self) -> Timestamp {
+        let elapsed = self.state().elapsed.as_millis();
+        self.start.plus_millis(i64::try_from(elapsed).unwrap_or(i64::MAX))
     }
 
     /// No time passes until what this returns is dropped: who works in a thread of its own, as a
@@ -102,6 +122,31 @@ impl Clock for SimClock {
     }
 }
 
+/// Another machine's: only the time of day differs.
+struct OtherClock {
+    clock: Arc<SimClock>,
+    now: Box<dyn Fn(&SimClock) -> Timestamp + Send + Sync>,
+}
+
+#[async_trait]
+impl Clock for OtherClock {
+    fn now(&self) -> Timestamp {
+        (self.now)(&self.clock)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.clock.fill_random(bytes);
+    }
+}
+
 /// See [`SimClock::stand_still`].
 pub struct StandStill<'a>(&'a SimClock);
 
@@ -146,8 +191,6 @@ impl Drop for Asleep<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]
@@ -185,6 +228,7 @@ mod tests {
         one.advance(Duration::from_micros(500));
         assert_eq!(one.now(), Timestamp::from_millis(2));
         one.set_wall(Timestamp::from_millis(-5));
+        assert_eq!(one.true_time(), Timestamp::from_millis(2));
         assert_eq!((one.now().as_millis(), one.elapsed()), (-5, Duration::from_millis(2)));
     }
 }

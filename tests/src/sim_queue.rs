@@ -1,6 +1,7 @@
 //! Two queues as unreliable as SQS may be: a message can come twice, late and out of order, and
 //! comes again if it is not deleted in time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ pub struct Manners {
     pub delay: Duration,
     /// The most bytes of a message.
     pub most_bytes: usize,
+    /// Of a hundred answers to who sends, receives or deletes, so many are lost.
+    pub lost: u64,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { twice: 0, delay: Duration::ZERO, most_bytes: 1024 * 1024 }
+        Self { twice: 0, delay: Duration::ZERO, most_bytes: 1024 * 1024, lost: 0 }
     }
 }
 
@@ -33,7 +36,8 @@ impl Default for Manners {
 struct Held {
     messages: Vec<Message>,
     dead: Vec<String>,
-    sent: u64,
+    /// Everything that was ever sent.
+    sent: Vec<String>,
 }
 
 struct Message {
@@ -48,13 +52,20 @@ pub struct SimQueue {
     clock: Arc<SimClock>,
     manners: Manners,
     visibility: Duration,
+    loses: AtomicBool,
     held: Mutex<Held>,
 }
 
 impl SimQueue {
     /// An empty queue whose messages come again after `visibility`.
     pub fn new(clock: Arc<SimClock>, manners: Manners, visibility: Duration) -> Arc<Self> {
-        Arc::new(Self { clock, manners, visibility, held: Mutex::default() })
+        Arc::new(Self {
+            clock,
+            manners,
+            visibility,
+            loses: AtomicBool::new(manners.lost > 0),
+            held: Mutex::default(),
+        })
     }
 
     /// Puts a message in, as a sender does.
@@ -65,10 +76,38 @@ impl SimQueue {
             let delay = Duration::from_millis(self.clock.random() % (millis + 1));
             let visible_at = self.clock.elapsed() + delay;
             let mut held = self.held();
-            held.sent += 1;
-            let id = held.sent;
+            held.sent.push(body.to_owned());
+            let id = held.sent.len() as u64;
             held.messages.push(Message { id, body: body.to_owned(), visible_at, receives: 0 });
         }
+    }
+
+    /// Puts messages in. If the answer is lost, only some of them may have arrived.
+    pub fn send_all(&self, bodies: &[String]) -> Result<()> {
+        let lost = self.answer("SendMessageBatch");
+        for body in bodies {
+            if lost.is_ok() || self.clock.random().is_multiple_of(2) {
+                self.send(body);
+            }
+        }
+        lost
+    }
+
+    /// From now on no answer is lost.
+    pub fn calm(&self) {
+        self.loses.store(false, Ordering::Relaxed);
+    }
+
+    /// Everything that was ever sent.
+    pub fn sent(&self) -> Vec<String> {
+        self.held().sent.clone()
+    }
+
+    fn answer(&self, operation: &'static str) -> Result<()> {
+        if self.loses.load(Ordering::Relaxed) && self.clock.random() % 100 < self.manners.lost {
+            return Err(Error::Unavailable { operation, attempts: 1, cause: "time-out".to_owned() });
+        }
+        Ok(())
     }
 
     /// What is in the dead-letter queue.
@@ -113,10 +152,12 @@ impl Inbox for SimQueue {
                 receives: message.receives,
             });
         }
+        self.answer("ReceiveMessage")?;
         Ok(deliveries)
     }
 
     async fn delete(&self, delivery: &Delivery) -> Result<()> {
+        self.answer("DeleteMessage")?;
         self.held().messages.retain(|message| message.id.to_string() != delivery.receipt);
         Ok(())
     }
@@ -144,10 +185,7 @@ pub struct SimQueues {
 #[async_trait]
 impl Queue for SimQueues {
     async fn send_listings(&self, messages: &[ListMessage]) -> Result<()> {
-        for message in messages {
-            self.lists.send(&json(message));
-        }
-        Ok(())
+        self.lists.send_all(&messages.iter().map(json).collect::<Vec<_>>())
     }
 
     async fn send_page(&self, page: PageMessage) -> Result<()> {
@@ -156,8 +194,7 @@ impl Queue for SimQueues {
         if body.len() > limit {
             return Err(Error::PageTooLarge { limit });
         }
-        self.pages.send(&body);
-        Ok(())
+        self.pages.send_all(&[body])
     }
 }
 

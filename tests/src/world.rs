@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc)] // what a test cannot be set up with, it cannot test
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use cognito_profiles::Result;
@@ -10,8 +11,8 @@ use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard};
 use cognito_profiles::import::{Importer, Prepared, Report, Scratch};
 use cognito_profiles::model::{PoolId, Record};
-use cognito_profiles::pacing::{Paced, Pacer, Rates};
-use cognito_profiles::ports::{Backup, Directory, ImportOptions, Imports, Ledger};
+use cognito_profiles::pacing::{Category, Paced, Pacer, Rates};
+use cognito_profiles::ports::{Backup, Clock, Directory, ImportOptions, Imports, Ledger};
 use cognito_profiles::progress::Silent;
 use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::Run;
@@ -19,6 +20,7 @@ use cognito_profiles::time::Timestamp;
 use cognito_sim::{Admin, Cognito, Config, PoolConfig, Population, Truth};
 
 use crate::mortal::{Fate, Mortal};
+use crate::weather::Weather;
 use crate::{SimClock, SimDirectory};
 
 /// Everything a test needs, with nothing outside of it.
@@ -31,6 +33,10 @@ pub struct World {
     pub store: Arc<SqliteStore>,
     /// The pool that is backed up.
     pub pool: String,
+    /// What befalls calls to the backup in simulations of a deployment.
+    pub weather: Arc<Weather>,
+    /// Rates chosen by the operator.
+    pub rates: BTreeMap<Category, f64>,
     configuration: PoolConfig,
 }
 
@@ -40,14 +46,18 @@ pub const LOGS_ROLE: &str = "arn:aws:iam::123456789012:role/import-logs";
 /// An empty store to list a pool into.
 pub fn scratch() -> Scratch {
     let store = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
-    Scratch { backup: store.clone(), ledger: store }
+    let fate = Fate::immortal();
+    Scratch {
+        backup: Mortal::at_once(store.clone() as Arc<dyn Backup>, &fate),
+        ledger: Mortal::at_once(store as Arc<dyn Ledger>, &fate),
+    }
 }
 
 /// Description, precedence and role of a group.
 type GroupFields = (Option<String>, Option<i64>, Option<String>);
 
 /// What a pool holds, in a form that two pools can be compared in.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Users by `sub`: username, enabled, status, attributes.
     pub users: BTreeMap<String, (String, bool, String, BTreeMap<String, String>)>,
@@ -67,7 +77,8 @@ impl World {
 
     /// A pool of these settings, filled by `fill`.
     pub fn of(configuration: PoolConfig, config: Config, fill: impl FnOnce(&mut Admin<'_>, &str)) -> Self {
-        let clock = Arc::new(SimClock::new(Timestamp::from_millis(1_800_000_000_000), config.seed));
+        let seed = config.seed;
+        let clock = Arc::new(SimClock::new(Timestamp::from_millis(1_800_000_000_000), seed));
         let cognito = Arc::new(Cognito::new(config));
         let now = 1_799_000_000_000;
         let pool = cognito.admin(now, |admin| {
@@ -76,13 +87,13 @@ impl World {
             pool
         });
         let store = Arc::new(SqliteStore::temporary().expect("a temporary store can be made"));
-        Self { cognito, clock, store, pool, configuration }
+        let weather = Weather::fair(clock.clone(), seed);
+        Self { cognito, clock, store, pool, weather, rates: BTreeMap::new(), configuration }
     }
 
     /// The time now, as the simulated Cognito counts it.
     pub fn now(&self) -> u64 {
-        use cognito_profiles::ports::Clock as _;
-        self.clock.now().as_millis().cast_unsigned()
+        self.clock.true_time().as_millis().cast_unsigned()
     }
 
     /// Changes the pool behind everyone's back.
@@ -114,30 +125,65 @@ impl World {
         self.change(|admin| admin.create_pool(configuration)).expect("a pool can be made")
     }
 
-    /// Calls to `pool`, paced at the default rates whole.
+    /// A pool, as it is called.
+    pub fn directory(&self, pool: &str) -> Arc<dyn Directory> {
+        Arc::new(SimDirectory::new(self.cognito.clone(), pool, self.clock.of_others()))
+    }
+
+    /// The clock of some machine that is at most so far ahead or behind.
+    pub fn clock_of_a_machine(&self, most_millis: u64) -> Arc<dyn Clock> {
+        if most_millis == 0 {
+            return self.clock.clone();
+        }
+        let ahead = self.clock.random() % (2 * most_millis + 1);
+        self.clock.ahead_by(ahead.cast_signed() - most_millis.cast_signed())
+    }
+
+    /// A process that knows nothing of the calls of others, one of so many.
+    pub fn pacer(&self, workers: u32) -> Arc<Pacer> {
+        Arc::new(Pacer::new(self.clock.clone(), Rates::new(1.0, self.rates.clone()).among(workers)))
+    }
+
+    /// Calls to `pool`, paced at the whole rates.
     pub fn paced(&self, pool: &str, fate: &Arc<Fate>) -> Arc<Paced> {
-        let directory: Arc<dyn Directory> =
-            Arc::new(SimDirectory::new(self.cognito.clone(), pool, self.clock.clone()));
-        let pacer = Arc::new(Pacer::new(self.clock.clone(), Rates::new(1.0, BTreeMap::new())));
-        Arc::new(Paced::new(Mortal::new(directory, fate), self.clock.clone(), pacer))
+        self.paced_by(self.pacer(1), pool, fate)
+    }
+
+    /// The same by this pacer.
+    pub fn paced_by(&self, pacer: Arc<Pacer>, pool: &str, fate: &Arc<Fate>) -> Arc<Paced> {
+        Arc::new(Paced::new(Mortal::new(self.directory(pool), fate), self.clock.clone(), pacer))
+    }
+
+    /// The backup, as a process sees it.
+    pub fn backup(&self, fate: &Arc<Fate>) -> Arc<dyn Backup> {
+        Mortal::at_once(self.store.clone() as Arc<dyn Backup>, fate)
+    }
+
+    /// The ledger, as a process sees it.
+    pub fn ledger(&self, fate: &Arc<Fate>) -> Arc<dyn Ledger> {
+        Mortal::at_once(self.store.clone() as Arc<dyn Ledger>, fate)
+    }
+
+    /// Where imports are kept account of, as a process sees it.
+    pub fn imports(&self, fate: &Arc<Fate>) -> Arc<dyn Imports> {
+        Mortal::at_once(self.store.clone() as Arc<dyn Imports>, fate)
     }
 
     /// What would export the pool, until `fate` strikes.
     pub fn exporter(&self, fate: &Arc<Fate>) -> Exporter {
-        self.exporter_into(&self.store, fate)
+        self.exporter_to(self.backup(fate), self.ledger(fate), fate)
     }
 
     /// The same into another store.
     pub fn exporter_into<S: Backup + Ledger + 'static>(&self, store: &Arc<S>, fate: &Arc<Fate>) -> Exporter {
-        let backup: Arc<dyn Backup> = Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.clock);
-        let ledger: Arc<dyn Ledger> = Mortal::timeless(store.clone() as Arc<dyn Ledger>, fate, &self.clock);
-        Exporter::in_process(
-            self.paced(&self.pool, fate),
-            backup,
-            ledger,
-            self.clock.clone(),
-            Arc::new(Silent),
-        )
+        let backup = Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.clock);
+        let ledger = Mortal::timeless(store.clone() as Arc<dyn Ledger>, fate, &self.clock);
+        self.exporter_to(backup, ledger, fate)
+    }
+
+    fn exporter_to(&self, backup: Arc<dyn Backup>, ledger: Arc<dyn Ledger>, fate: &Arc<Fate>) -> Exporter {
+        let directory = self.paced(&self.pool, fate);
+        Exporter::in_process(directory, backup, ledger, self.clock.clone(), Arc::new(Silent))
     }
 
     /// Exports the pool.
@@ -147,7 +193,7 @@ impl World {
 
     /// What would restore into `pool`, until `fate` strikes.
     pub fn importer(&self, pool: &str, fate: &Arc<Fate>) -> Importer {
-        self.importer_from(&self.store, pool, fate)
+        self.importer_to(self.paced(pool, fate), self.backup(fate), self.imports(fate))
     }
 
     /// The same from another store.
@@ -157,10 +203,22 @@ impl World {
         pool: &str,
         fate: &Arc<Fate>,
     ) -> Importer {
+        let backup = Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.clock);
+        let imports = Mortal::timeless(store.clone() as Arc<dyn Imports>, fate, &self.clock);
+        self.importer_to(self.paced(pool, fate), backup, imports)
+    }
+
+    /// The same by these ports.
+    pub fn importer_to(
+        &self,
+        directory: Arc<Paced>,
+        backup: Arc<dyn Backup>,
+        imports: Arc<dyn Imports>,
+    ) -> Importer {
         Importer {
-            directory: self.paced(pool, fate),
-            backup: Mortal::timeless(store.clone() as Arc<dyn Backup>, fate, &self.clock),
-            imports: Mortal::timeless(store.clone() as Arc<dyn Imports>, fate, &self.clock),
+            directory,
+            backup,
+            imports,
             logs_role_arn: Some(LOGS_ROLE.to_owned()),
             clock: self.clock.clone(),
             progress: Arc::new(Silent),
@@ -193,7 +251,11 @@ impl World {
 
     /// What the backup holds as of `run`.
     pub async fn saved(&self, run: &Run) -> Result<Contents> {
-        let snapshot = Snapshot::of(self.store.clone(), run.clone())?;
+        self.contents(&Snapshot::of(self.backup(&Fate::immortal()), run.clone())?).await
+    }
+
+    /// What a snapshot holds.
+    pub async fn contents(&self, snapshot: &Snapshot) -> Result<Contents> {
         let mut contents = Contents::default();
         let mut walk = snapshot.everything().await?;
         while let Some(versions) = walk.next().await? {
@@ -205,7 +267,32 @@ impl World {
     }
 }
 
+/// The keys under which two maps differ, with what is there.
+fn differences<K: Ord + Debug, T: Eq + Debug>(one: &BTreeMap<K, T>, other: &BTreeMap<K, T>) -> Vec<String> {
+    let keys: BTreeSet<&K> = one.keys().chain(other.keys()).collect();
+    let differing = keys.into_iter().filter(|key| one.get(key) != other.get(key));
+    differing.map(|key| format!("{key:?}: {:?}, {:?}", one.get(key), other.get(key))).collect()
+}
+
 impl Contents {
+    /// Of it, what has the same key in `other`.
+    #[must_use]
+    pub fn of(mut self, other: &Self) -> Self {
+        self.users.retain(|sub, _| other.users.contains_key(sub));
+        self.groups.retain(|name, _| other.groups.contains_key(name));
+        self.memberships.retain(|member| other.memberships.contains(member));
+        self
+    }
+
+    /// In what these two differ, for people.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut all = differences(&self.users, &other.users);
+        all.extend(differences(&self.groups, &other.groups));
+        let members = self.memberships.symmetric_difference(&other.memberships);
+        all.extend(members.map(|member| format!("{member:?}")));
+        all
+    }
+
     fn add(&mut self, record: Record) {
         match record {
             Record::Settings(_) => {}

@@ -4,11 +4,11 @@ use std::pin::pin;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Exporter, ShrinkGuard};
-use crate::Result;
 use crate::model::{Partition, Record};
 use crate::ports::{Fault, Listing, Observation};
 use crate::progress::Stage;
 use crate::run::{Run, Totals};
+use crate::{Error, Result};
 
 /// How many partitions are compared at once: a pool of 10,000 groups has 170,000, most of them
 /// small.
@@ -35,11 +35,21 @@ impl Exporter {
         if verdict == Verdict::Reconciled {
             for partition in &incomplete {
                 let (_, missing) = self.missing(run, partition).await?;
+                self.must_go_on(run).await?;
                 self.close(run, partition, &missing).await?;
             }
         }
         self.progress.end(Stage::Reconcile);
         Ok(verdict)
+    }
+
+    /// Once another has brought the run to its end, what it saw is forgotten, and everything would
+    /// look missing. Asked after what was seen is read, so that it was read before that.
+    async fn must_go_on(&self, run: &Run) -> Result<()> {
+        match self.ledger.listing(&run.id, &Listing::Groups).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::LockLost(run.id.clone())),
+        }
     }
 
     /// Finds what is missing, without changing anything that is stored. Notes which partitions

@@ -84,6 +84,20 @@ pub struct Prepared {
     /// What it will do.
     pub plan: Plan,
     ongoing: Ongoing,
+    /// Whether no import into the pool was begun yet.
+    is_new: bool,
+}
+
+impl Prepared {
+    /// The same; if it is new, it gets this id. Of two who begin at the same time for one and the
+    /// same execution, both then begin the same import.
+    #[must_use]
+    pub fn called(mut self, id: &str) -> Self {
+        if self.is_new {
+            id.clone_into(&mut self.ongoing.import.id);
+        }
+        self
+    }
 }
 
 /// An import, and what every step of it needs.
@@ -124,10 +138,10 @@ impl Importer {
     /// incompatible is in the plan.
     pub async fn prepare(&self, snapshot: Snapshot, options: ImportOptions) -> Result<Prepared> {
         let target = self.describe_target(options.create_with).await?;
-        let import = self.this_import(&snapshot, options).await?;
+        let (import, is_new) = self.this_import(&snapshot, options).await?;
         let ongoing = Ongoing::new(Import { target, ..import }, snapshot)?;
         let plan = self.plan(&ongoing).await?;
-        Ok(Prepared { plan, ongoing })
+        Ok(Prepared { plan, ongoing, is_new })
     }
 
     /// Writes the import down as begun, or as going on.
@@ -135,7 +149,7 @@ impl Importer {
     /// # Errors
     /// [`Error::Incompatible`] before anything is written.
     pub async fn begin(&self, prepared: Prepared) -> Result<Ongoing> {
-        let Prepared { plan, ongoing } = prepared;
+        let Prepared { plan, ongoing, .. } = prepared;
         if !plan.incompatible.is_empty() {
             return Err(Error::Incompatible(plan.incompatible));
         }
@@ -234,11 +248,12 @@ impl Importer {
         Snapshot::find(self.backup.clone(), Some(&import.from_pool), run).await
     }
 
-    async fn this_import(&self, snapshot: &Snapshot, options: ImportOptions) -> Result<Import> {
+    /// The import to begin or go on with, and whether it is new.
+    async fn this_import(&self, snapshot: &Snapshot, options: ImportOptions) -> Result<(Import, bool)> {
         if let Some(begun) = self.begun().await? {
             return match difference(&begun, snapshot, &options) {
                 // How users are created may change: whoever is created stays so.
-                None => Ok(Import { options, ..begun }),
+                None => Ok((Import { options, ..begun }, false)),
                 Some(difference) => Err(Error::OtherImport { import: begun.id, difference }),
             };
         }
@@ -246,7 +261,7 @@ impl Importer {
             return Err(Error::TargetNotEmpty(self.directory.pool().clone()));
         }
         let now = self.clock.now();
-        Ok(Import {
+        let import = Import {
             id: stamped_id(now, self.clock.random()),
             from_pool: snapshot.pool().clone(),
             into_pool: self.directory.pool().clone(),
@@ -261,7 +276,8 @@ impl Importer {
             place: None,
             reason: None,
             ends: 0,
-        })
+        };
+        Ok((import, true))
     }
 
     async fn target_is_empty(&self) -> Result<bool> {

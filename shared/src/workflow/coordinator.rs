@@ -175,7 +175,9 @@ impl Coordinator {
         if now.seconds_since(run.started_at) > LONGEST_RUN_SECONDS {
             return Err(Error::RunBroken(notice::TOO_LONG.to_owned()));
         }
-        Ok(json!({ "Done": done, "WaitSeconds": self.wait(&run, &listings), "Last": last }))
+        let drains = seconds_to_drain(&listings, &last, now).filter(|_| done);
+        let wait = drains.unwrap_or_else(|| self.wait(&run, &listings));
+        Ok(json!({ "Done": done && drains.is_none(), "WaitSeconds": wait, "Last": last }))
     }
 
     async fn reconcile(&self, execution: &str, id: &RunId, allow: bool) -> Result<Value> {
@@ -300,6 +302,16 @@ impl Coordinator {
         let seconds_left = (of_users + open) as f64 / rps;
         ((seconds_left / 20.0) as u64).clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
+}
+
+/// Once a listing was taken over, pages of who had it before may be on their way into the store,
+/// by a writer that looked just before whether they count. What they alone show must not come in
+/// after the manifest. Seconds until none can be; `None` if none is.
+fn seconds_to_drain(listings: &[ListingProgress], last: &Last, now: Timestamp) -> Option<u64> {
+    let was_taken_over = listings.iter().any(|progress| progress.cursor.attempt > 0);
+    let left = last.since.plus_millis(DRAIN_MILLIS).as_millis() - now.as_millis();
+    let left = u64::try_from(left).ok().filter(|left| was_taken_over && *left > 0)?;
+    Some(left.div_ceil(1000).clamp(SHORTEST_WAIT, LONGEST_WAIT))
 }
 
 /// How much of a listing is listed and written.

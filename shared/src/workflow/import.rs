@@ -265,7 +265,7 @@ impl ImportCoordinator {
             _ => {}
         }
         let prepared = self.prepare(input).await?;
-        let ongoing = self.importer.begin(prepared).await?;
+        let ongoing = self.importer.begin(prepared.called(held.run.as_str())).await?;
         self.ledger.open(&held.run, &PHASES.map(Listing::Replay)).await?;
         Ok(json!({ "ImportId": ongoing.import.id, "Attempt": held.run }))
     }

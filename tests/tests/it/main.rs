@@ -4,5 +4,6 @@ mod dynamodb;
 mod memory_lock;
 mod ministack;
 mod pipeline;
+mod simulation;
 mod sqlite;
 mod workflow;

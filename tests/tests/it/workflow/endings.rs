@@ -142,6 +142,45 @@ async fn a_step_repeated_after_its_answer_was_lost_answers_the_same() {
     assert_eq!(cloud.coordinate("first", late).await.unwrap_err().kind(), "lock_lost");
 }
 
+/// The state machine hears nothing of a reconcile, makes another, and finishes the run: the first
+/// finds nothing of what was seen any more. It must not take everything for gone.
+#[tokio::test]
+async fn a_reconcile_that_outlives_its_run_closes_nothing() {
+    let cloud = cloud(50, 13);
+    let (_, first) = cloud.export("first").await;
+    let before = cloud.world.saved(&first).await.unwrap();
+    let gone = before.users.keys().next().unwrap();
+    cloud.world.change(|admin| admin.delete_user(&cloud.world.pool, gone).unwrap());
+    cloud.world.clock.sleep(Duration::from_mins(2)).await;
+    let begun = cloud.coordinate("second", json!({ "Action": "begin" })).await.unwrap();
+    let ask = async |mut request: serde_json::Value| {
+        request["RunId"] = begun["RunId"].clone();
+        cloud.coordinate("second", request).await
+    };
+    let reconcile = || ask(json!({ "Action": "reconcile" }));
+    for verdict in ["ListMore", "ListMore"] {
+        assert_eq!(reconcile().await.unwrap()["Verdict"], verdict);
+        tokio::select! {
+            () = cloud.work() => {}
+            () = cloud.world.clock.sleep(Duration::from_mins(5)) => {}
+        }
+    }
+    cloud.world.weather.hold_up("put_gone", Duration::from_mins(3));
+    let rest = async {
+        cloud.world.clock.sleep(Duration::from_secs(1)).await;
+        assert_eq!(reconcile().await.unwrap()["Verdict"], "Reconciled");
+        ask(json!({ "Action": "finish" })).await.unwrap()
+    };
+    let (forgotten, ending) = tokio::join!(reconcile(), rest);
+    assert_eq!(ending["Status"], "Complete", "{ending}");
+    assert_eq!(forgotten.unwrap_err().kind(), "lock_lost");
+    cloud.world.clock.sleep(Duration::from_mins(2)).await;
+    let (_, third) = cloud.export("third").await;
+    let changes = third.manifest.as_ref().unwrap().changes;
+    assert_eq!((changes.new, changes.changed, changes.gone), (0, 0, 0), "{changes:?}");
+    assert_holds_the_pool(&cloud, &third, "the third").await;
+}
+
 #[tokio::test]
 async fn a_run_that_cannot_begin_says_why_and_gives_the_lock_back() {
     let cloud = cloud(10, 6);

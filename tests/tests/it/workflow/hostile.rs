@@ -5,7 +5,7 @@ use cognito_profiles::run::RunStatus;
 use cognito_profiles::workflow::Inbox as _;
 use cognito_profiles_tests::cloud::Cloud;
 use cognito_profiles_tests::sim_queue::Manners;
-use cognito_sim::{FaultRates, Population};
+use cognito_sim::{FaultRates, Population, UserRecord};
 use serde_json::json;
 
 use super::{assert_holds_the_pool, assert_sound, hostile};
@@ -59,6 +59,34 @@ async fn a_page_read_again_is_waited_for() {
         assert_eq!(ending["Status"], "Complete", "seed {seed}: {ending}");
         assert_holds_the_pool(&cloud, &run, &format!("seed {seed}")).await;
     }
+}
+
+/// A page of a reader who died is on its way into the store, slowly, while the next reads again
+/// what no longer shows what was on it. It must not come in once the run has its manifest.
+#[tokio::test]
+async fn a_page_that_comes_in_late_is_waited_for() {
+    let mut cloud = Cloud::new(world(&Population::realistic(30, 0, 5)), Manners::default());
+    let newcomer = cloud.world.change(|admin| {
+        let user = UserRecord::new("").with("email", "newcomer@example.com");
+        admin.create_user(&cloud.world.pool, user).unwrap()
+    });
+    cloud.coordinate("first", json!({ "Action": "begin" })).await.unwrap();
+    cloud.killed = 100;
+    while cloud.queues.pages.bodies().iter().all(|body| !body.contains(&newcomer)) {
+        let deliveries = cloud.queues.lists.receive(2).await.unwrap();
+        cloud.list_once(deliveries).await;
+        cloud.world.clock.sleep(Duration::from_mins(1)).await;
+    }
+    cloud.killed = 0;
+    cloud.world.change(|admin| admin.delete_user(&cloud.world.pool, &newcomer).unwrap());
+    let deliveries = cloud.queues.pages.receive(10).await.unwrap();
+    cloud.world.weather.hold_up("observe", Duration::from_secs(50));
+    let (_, (ending, run)) = tokio::join!(cloud.write_once(deliveries), cloud.export("first"));
+    assert_eq!(ending["Status"], "Complete", "{ending}");
+    let saved = cloud.world.saved(&run).await.unwrap();
+    cloud.world.clock.sleep(Duration::from_mins(2)).await;
+    assert_eq!(cloud.world.saved(&run).await.unwrap(), saved, "it reads as when it ended");
+    assert_sound(&cloud, &run, "a page that was late").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! The `ImportWorkflow` over an unreliable queue.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cognito_profiles::ports::{Backup as _, CreateWith, Imports as _, Ledger as _};
@@ -8,6 +7,7 @@ use cognito_profiles::run::RunId;
 use cognito_profiles::workflow::Inbox as _;
 use cognito_profiles_tests::import_cloud::ImportCloud;
 use cognito_profiles_tests::mortal::Fate;
+use cognito_profiles_tests::restored;
 use cognito_profiles_tests::sim_queue::Manners;
 use cognito_sim::{FaultRates, Operation, Population};
 use serde_json::{Value, json};
@@ -26,42 +26,12 @@ async fn exported(population: &Population, manners: Manners) -> ImportCloud {
     ImportCloud::new(world, manners)
 }
 
-/// Everyone is there as they should be, or listed; nobody twice, and nobody was written to.
+/// The import came to its end, with what its report says, and everyone is there or listed.
 async fn assert_restored(cloud: &ImportCloud, target: &str, ending: &Value, context: &str) {
     let world = &cloud.world;
     assert!(matches!(ending["Status"].as_str(), Some("Complete" | "PartiallyFailed")), "{context}: {ending}");
     let import = world.store.imports(None).await.unwrap().pop().unwrap();
-    let (old, new) = (world.truth(&world.pool), world.truth(target));
-    let mappings = world.store.mappings(&import.id, None, usize::MAX).await.unwrap();
-    assert_eq!(mappings.len(), old.users.len(), "{context}: everyone is accounted for");
-    let mut restored = BTreeSet::new();
-    for mapping in &mappings {
-        let (_, enabled, _, attributes) = &old.users[&mapping.sub];
-        let Some(new_sub) = &mapping.new_sub else {
-            assert!(mapping.reason.is_some(), "{context}");
-            continue;
-        };
-        assert!(restored.insert(new_sub.clone()), "{context}: two users became one");
-        let (_, new_enabled, _, new_attributes) = &new.users[new_sub];
-        assert_eq!(enabled, new_enabled, "{context}");
-        for (name, value) in attributes.iter().filter(|(name, _)| *name != "identities") {
-            assert_eq!(new_attributes.get(name), Some(value), "{context}: {name}");
-        }
-    }
-    assert_eq!(new.users.len(), restored.len(), "{context}: nobody else is there");
-    let moved: BTreeSet<(String, String)> = old
-        .memberships
-        .iter()
-        .filter(|(group, _)| !group.starts_with(&world.pool))
-        .filter_map(|(group, sub)| {
-            let mapping = mappings.iter().find(|mapping| mapping.sub == *sub)?;
-            Some((group.clone(), mapping.new_sub.clone()?))
-        })
-        .collect();
-    assert_eq!(new.memberships, moved, "{context}");
-    assert_eq!(import.compared.unwrap().differences, 0, "{context}");
-    let meter = world.cognito.meter();
-    assert_eq!((meter.messages_sent, meter.federated_users_broken), (0, 0), "{context}");
+    restored::assert_restored(world, &import, target, &world.truth(&world.pool), context).await;
 }
 
 #[tokio::test]
@@ -136,6 +106,18 @@ async fn of_two_executions_one_restores() {
     endings.sort_by_key(|ending| ending["Status"] == "already_running");
     assert_eq!(endings[1]["Status"], "already_running", "{endings:?}");
     assert_restored(&cloud, &target, &endings[0], "two at once").await;
+}
+
+/// The state machine hears nothing of its first begin, and begins again while that goes on.
+#[tokio::test]
+async fn begun_twice_at_once_by_one_execution_it_is_one_import() {
+    let cloud = exported(&Population::plain(30, 2, 119), Manners::default()).await;
+    cloud.world.cognito.configure(|config| config.faults.latency = cognito_sim::Latency::fixed(500));
+    let target = cloud.world.empty_pool();
+    let begin = || cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": {} }));
+    let (one, two) = tokio::join!(begin(), begin());
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(cloud.world.store.imports(None).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
