@@ -118,7 +118,9 @@ impl Backed {
                 "run {run}"
             );
         }
-        prop_assert!(told.found.is_some() || told.is_harmless(self), "nothing is found");
+        let refused: Vec<_> = told.restored.iter().map(|restored| restored.as_ref().err()).collect();
+        let (latest, is_harmless) = (&told.latest, told.is_harmless(self));
+        prop_assert!(told.found.is_some() || is_harmless, "nothing is found: {refused:?}, latest {latest:?}");
         Ok(told)
     }
 
