@@ -182,8 +182,8 @@ MUTATIONS = [
         "it", "damage::a_damaged_record_is_named_also_without_a_seal"),
     Mutation(
         "a broken seal is taken for an intact one", "shared/src/adapters/sqlite/seal.rs",
-        "    Ok(if intact { Seal::Intact } else { Seal::Broken })",
-        "    Ok(if intact || !sealed.is_empty() { Seal::Intact } else { Seal::Broken })",
+        "        Some(hash) if hash == digest(file)? => Seal::Intact,",
+        "        Some(hash) if hash.len() == digest(file)?.len() => Seal::Intact,",
         "it", "damage::a_flipped_byte_is_found_and_refused"),
     Mutation(
         "anybody can read the backup file", "shared/src/adapters/sqlite/files.rs",
@@ -191,7 +191,7 @@ MUTATIONS = [
         "it", "sqlite::files"),
     Mutation(
         "secrets of app clients stay in the settings", "shared/src/settings/secrets.rs",
-        '            Part::UserPoolClients => secrets_in(item, ""),',
+        '            Part::UserPoolClients => secrets_in(item, "", false),',
         "            Part::UserPoolClients => Vec::new(),",
         "lib", "settings::secrets::tests"),
 ]

@@ -93,7 +93,11 @@ async fn check_file(path: &Path) -> Result<File<'_>, Failure> {
         Err(Error::NotABackup(_)) if seal == Seal::Broken => return Err(seal::broken(path).into()),
         opened => opened?,
     };
-    let structure = match store.integrity_check().await {
+    let checked = match store.integrity_check().await {
+        Ok(()) => store.check_runs().await,
+        damaged => damaged,
+    };
+    let structure = match checked {
         Err(Error::Corrupted(what)) => Some(what),
         other => other.map(|()| None)?,
     };

@@ -92,6 +92,17 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Whether every pool has the records of its runs: nothing looks at one without any.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if one has records, and no run.
+    pub async fn check_runs(&self) -> Result<()> {
+        if self.read(|db| Ok(db.query_row(schema::RUNLESS, [], |row| row.get(0))?)).await? {
+            return Err(Error::Corrupted("records are of a pool that has lost all its runs".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Does `work` on one consistent state.
     async fn read<T: Send + 'static>(
         &self,

@@ -185,6 +185,15 @@ SELECT EXISTS (
     WHERE pool NOT IN (SELECT id FROM pools) OR run NOT IN (SELECT id FROM run_ids)
 )";
 
+/// Whether there are records of a pool without any run. (What is copied from a retired table is
+/// there before its run is.)
+pub(super) const RUNLESS: &str = "
+SELECT EXISTS (
+    SELECT 1 FROM pools p
+    WHERE p.name NOT LIKE 'dynamodb-v1:%' AND EXISTS (SELECT 1 FROM current WHERE pool = p.id)
+      AND NOT EXISTS (SELECT 1 FROM runs WHERE pool = p.id)
+)";
+
 /// What format 2 has of imports beside its `outcomes`.
 const MAPPINGS: &str = "
 CREATE TABLE mappings (

@@ -160,6 +160,7 @@ impl Told {
 async fn found_in(store: &Arc<SqliteStore>) -> Option<String> {
     let found = async {
         store.integrity_check().await?;
+        store.check_runs().await?;
         let report = verify(&**store, &Silent).await?;
         verify_imports(&**store).await?;
         Ok::<_, cognito_profiles::Error>(report)
@@ -409,6 +410,17 @@ fn the_last_run_is_missed_when_its_record_is_lost() {
     let sql =
         format!("DELETE FROM runs WHERE run = (SELECT id FROM run_ids WHERE name = '{}')", backed.run(1));
     assert_eq!(backed.report_after(&sql).broken_runs, [broken(backed.run(1), &[RECORD])]);
+}
+
+/// Nothing would be left to look at: a misplaced page did that.
+#[test]
+fn all_runs_are_missed_when_their_records_are_lost() {
+    let backed = Backed::new();
+    let path = backed.copy();
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM runs").unwrap();
+    let told = backed.judge(&path).unwrap();
+    assert!(told.found.unwrap().contains("has lost all its runs"));
+    assert!(told.restored.iter().all(|restored| *restored == Err("no_such_run")) && told.latest.is_none());
 }
 
 /// A mapping has no hash: it is the pool itself that shows it.
