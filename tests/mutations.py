@@ -131,9 +131,9 @@ MUTATIONS = [
         "    if delivery.receives < MOST_RECEIVES + 1 {",
         "it", "workflow::endings::a_page_whose_writing_always_fails_is_named"),
     Mutation(
-        "two executions hold the lock", "shared/src/workflow/coordinator.rs",
-        "            Lease { run, until, holder, .. } if holder != execution => {",
-        "            Lease { run, until, holder, .. } if holder.len() == usize::MAX => {",
+        "two executions hold the lock", "shared/src/workflow/mod.rs",
+        "        Lease { run, until, holder, .. } if holder != execution =>",
+        "        Lease { run, until, holder, .. } if holder.len() == usize::MAX =>",
         "it", "workflow::endings::of_two_starts_at_once_one_runs"),
     Mutation(
         "a call leaves the window when it is sent, not when it is answered", "shared/src/pacing/window.rs",

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::notice::{self, Ending};
-use super::{DRAIN_MILLIS, LEASE_MILLIS};
+use super::{DRAIN_MILLIS, LEASE_MILLIS, must_miss_no_message, take_lock};
 use crate::export::{Exporter, ShrinkGuard, Verdict};
 use crate::model::PoolId;
-use crate::ports::{Cursor, DeadLetter, Lease, ListingProgress, Lock, Operation, PAGE_SIZE};
+use crate::ports::{Cursor, ListingProgress, Lock, Operation, PAGE_SIZE};
 use crate::read::Snapshot;
 use crate::run::{Run, RunId, RunStatus};
 use crate::time::Timestamp;
@@ -16,10 +16,6 @@ use crate::{Error, Result};
 /// A run in which nothing was listed or written for so long is broken: some message was lost
 /// to the dead-letter queue without anybody noting it.
 const STALLED_SECONDS: f64 = 30.0 * 60.0;
-
-/// A message at its last try that says nothing more for so long died with its process: longer
-/// than any function may take.
-const LAST_TRY_SECONDS: f64 = 15.0 * 60.0;
 
 /// What was seen longer ago than this is no longer one picture of the pool.
 const LONGEST_RUN_SECONDS: f64 = 48.0 * 3600.0;
@@ -136,22 +132,8 @@ impl Coordinator {
     }
 
     async fn begin(&self, execution: &str) -> Result<Value> {
-        let now = self.exporter.clock.now();
-        let lease = Lease {
-            holder: execution.to_owned(),
-            run: RunId::generate(now, self.exporter.clock.random()),
-            until: now.plus_millis(LEASE_MILLIS),
-            released: false,
-        };
-        let held = self.lock.acquire(self.lock_name(), &lease, now).await?;
-        match held {
-            Lease { run, until, released: true, .. } => return Err(Error::Draining { run, until }),
-            Lease { run, until, holder, .. } if holder != execution => {
-                return Err(Error::AlreadyRunning { run, until });
-            }
-            _ => {}
-        }
-        let run = self.exporter.begin_as(&held.run).await?;
+        let id = take_lock(&*self.lock, self.lock_name(), execution, &*self.exporter.clock).await?;
+        let run = self.exporter.begin_as(&id).await?;
         self.exporter.dispatch(&run).await?;
         Ok(json!({ "RunId": run.id, "WaitSeconds": SHORTEST_WAIT }))
     }
@@ -160,9 +142,7 @@ impl Coordinator {
         let run = self.running(execution, id).await?;
         let listings = self.exporter.dispatch(&run).await?;
         let now = self.exporter.clock.now();
-        if let Some(letter) = self.dead_letter(id, &listings, now).await? {
-            return Err(Error::RunBroken(notice::of_dead_letter(&letter)));
-        }
+        must_miss_no_message(&*self.exporter.ledger, id, &listings, now).await?;
         let steps = listings.iter().map(steps).sum();
         let last = match last {
             Some(last) if last.steps == steps => last,
@@ -270,22 +250,6 @@ impl Coordinator {
     async fn ended(&self, id: &RunId) -> Result<Option<Run>> {
         let run = self.exporter.backup.run(self.exporter.pool(), id).await?;
         Ok(run.filter(|run| run.status != RunStatus::Running))
-    }
-
-    /// A message that failed its last try, of a listing that is not done without it.
-    async fn dead_letter(
-        &self,
-        id: &RunId,
-        listings: &[ListingProgress],
-        now: Timestamp,
-    ) -> Result<Option<DeadLetter>> {
-        let is_done = |letter: &DeadLetter| {
-            listings.iter().any(|progress| progress.listing == letter.listing && progress.is_done())
-        };
-        let is_dead =
-            |letter: &DeadLetter| letter.error.is_some() || now.seconds_since(letter.at) > LAST_TRY_SECONDS;
-        let letters = self.exporter.ledger.dead_letters(id).await?;
-        Ok(letters.into_iter().find(|letter| is_dead(letter) && !is_done(letter)))
     }
 
     /// Seconds until the next look.

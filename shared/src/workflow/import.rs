@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::notice::{self, Ending};
-use super::{DRAIN_MILLIS, LEASE_MILLIS, Last, import_lock, import_notice};
+use super::{DRAIN_MILLIS, LEASE_MILLIS, Last, import_lock, import_notice, must_miss_no_message, take_lock};
 use crate::import::{
     BATCH, Batches, CheckPlace, Checked, Importer, MatchPlace, Matched, Next, Ongoing, Prepared,
 };
 use crate::model::PoolId;
 use crate::ports::{
-    CreateWith, Cursor, DeadLetter, Import, ImportOptions, ImportStatus, Lease, Ledger, Listing,
-    ListingProgress, Lock, Operation, PageId, Phase, Place, ReplayMessage, ReplayQueue, WithoutRow,
+    CreateWith, Cursor, Import, ImportOptions, ImportStatus, Ledger, Listing, ListingProgress, Lock,
+    Operation, PageId, Phase, Place, ReplayMessage, ReplayQueue, WithoutRow,
 };
 use crate::read::Snapshot;
 use crate::run::RunId;
@@ -27,9 +27,6 @@ const MOST_IN_FLIGHT: u64 = 10_000;
 /// dead-letter queue without anybody noting it. Five tries of a message whose workers die without
 /// a word take 90 minutes (`VisibilityTimeout` of `ReplayQueue`), and are no reason to give up.
 const STALLED_SECONDS: f64 = 2.0 * 3600.0;
-
-/// A message at its last try that says nothing more for so long died with its process.
-const LAST_TRY_SECONDS: f64 = 15.0 * 60.0;
 
 /// Between two looks, in seconds. Weeks of work have to fit a history of 25,000 events (Step
 /// Functions Developer Guide, "Quotas"): so the wait grows with what is left, but no further than
@@ -249,25 +246,11 @@ impl ImportCoordinator {
     }
 
     async fn begin(&self, execution: &str, input: &ImportInput) -> Result<Value> {
-        let now = self.importer.clock.now();
-        let lease = Lease {
-            holder: execution.to_owned(),
-            run: RunId::generate(now, self.importer.clock.random()),
-            until: now.plus_millis(LEASE_MILLIS),
-            released: false,
-        };
-        let held = self.lock.acquire(&self.lock_name(), &lease, now).await?;
-        match held {
-            Lease { run, until, released: true, .. } => return Err(Error::Draining { run, until }),
-            Lease { run, until, holder, .. } if holder != execution => {
-                return Err(Error::AlreadyRunning { run, until });
-            }
-            _ => {}
-        }
+        let attempt = take_lock(&*self.lock, &self.lock_name(), execution, &*self.importer.clock).await?;
         let prepared = self.prepare(input).await?;
-        let ongoing = self.importer.begin(prepared.called(held.run.as_str())).await?;
-        self.ledger.open(&held.run, &PHASES.map(Listing::Replay)).await?;
-        Ok(json!({ "ImportId": ongoing.import.id, "Attempt": held.run }))
+        let ongoing = self.importer.begin(prepared.called(attempt.as_str())).await?;
+        self.ledger.open(&attempt, &PHASES.map(Listing::Replay)).await?;
+        Ok(json!({ "ImportId": ongoing.import.id, "Attempt": attempt }))
     }
 
     /// Groups, jobs, and then whoever no job carries: what a job creates bills nobody, so it goes
@@ -382,15 +365,7 @@ impl ImportCoordinator {
         stands_still: bool,
     ) -> Result<Last> {
         let now = self.importer.clock.now();
-        let is_done = |letter: &DeadLetter| {
-            listings.iter().any(|progress| progress.listing == letter.listing && progress.is_done())
-        };
-        let is_dead =
-            |letter: &DeadLetter| letter.error.is_some() || now.seconds_since(letter.at) > LAST_TRY_SECONDS;
-        let letters = self.ledger.dead_letters(&attempt.id).await?;
-        if let Some(letter) = letters.iter().find(|letter| is_dead(letter) && !is_done(letter)) {
-            return Err(Error::RunBroken(notice::of_dead_letter(letter)));
-        }
+        must_miss_no_message(&*self.ledger, &attempt.id, listings, now).await?;
         let steps = listings.iter().map(|progress| progress.cursor.pages + progress.written).sum();
         let last = match last {
             Some(last) if last.steps == steps && !stands_still => last,

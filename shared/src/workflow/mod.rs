@@ -21,7 +21,7 @@ mod write;
 use std::sync::Arc;
 
 use crate::model::PoolId;
-use crate::ports::Lock;
+use crate::ports::{Clock, DeadLetter, Lease, Ledger, ListingProgress, Lock};
 use crate::run::RunId;
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -52,6 +52,10 @@ pub const LEASE_MILLIS: i64 = 30 * 60 * 1000;
 /// page may still be on its way, which is the time-out of that function.
 pub const DRAIN_MILLIS: i64 = 60 * 1000;
 
+/// A message at its last try that says nothing more for so long died with its process: longer
+/// than any function may take.
+const LAST_TRY_SECONDS: f64 = 15.0 * 60.0;
+
 /// Makes the exporter of a pool.
 pub type ExporterOf = Arc<dyn Fn(&PoolId) -> Result<Exporter> + Send + Sync>;
 
@@ -62,6 +66,42 @@ pub type ImporterOf = Arc<dyn Fn(&PoolId) -> Result<Importer> + Send + Sync>;
 /// go on meanwhile, for they list what the import made.
 fn import_lock(into: &PoolId) -> String {
     format!("{into}/import")
+}
+
+/// Takes the lock for an execution. Returns the run the lock is of: the one it has already, if
+/// this is a repeated begin.
+async fn take_lock(lock: &dyn Lock, name: &str, execution: &str, clock: &dyn Clock) -> Result<RunId> {
+    let now = clock.now();
+    let lease = Lease {
+        holder: execution.to_owned(),
+        run: RunId::generate(now, clock.random()),
+        until: now.plus_millis(LEASE_MILLIS),
+        released: false,
+    };
+    match lock.acquire(name, &lease, now).await? {
+        Lease { run, until, released: true, .. } => Err(Error::Draining { run, until }),
+        Lease { run, until, holder, .. } if holder != execution => Err(Error::AlreadyRunning { run, until }),
+        Lease { run, .. } => Ok(run),
+    }
+}
+
+/// An error if a message failed its last try, and its listing is not done without it.
+async fn must_miss_no_message(
+    ledger: &dyn Ledger,
+    run: &RunId,
+    listings: &[ListingProgress],
+    now: Timestamp,
+) -> Result<()> {
+    let is_done = |letter: &DeadLetter| {
+        listings.iter().any(|progress| progress.listing == letter.listing && progress.is_done())
+    };
+    let is_dead =
+        |letter: &DeadLetter| letter.error.is_some() || now.seconds_since(letter.at) > LAST_TRY_SECONDS;
+    let letters = ledger.dead_letters(run).await?;
+    match letters.iter().find(|letter| is_dead(letter) && !is_done(letter)) {
+        Some(letter) => Err(Error::RunBroken(notice::of_dead_letter(letter))),
+        None => Ok(()),
+    }
 }
 
 /// Whether work for a run is still wanted. An error if that cannot be told: the lease is over,
