@@ -294,9 +294,3 @@ fn named(runs: &[Run], pool: Option<&PoolId>, text: &str) -> Result<Option<Run>>
         },
     }
 }
-
-/// One run by its id or the beginning of it.
-pub async fn find_run(backup: &dyn Backup, pool: Option<&PoolId>, text: &str) -> Result<Run> {
-    let runs = backup.runs(None).await?;
-    named(&runs, pool, text.trim())?.ok_or_else(|| Error::NoSuchRun(text.to_owned()))
-}
