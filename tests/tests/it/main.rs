@@ -6,4 +6,5 @@ mod ministack;
 mod pipeline;
 mod simulation;
 mod sqlite;
+mod two_runs;
 mod workflow;

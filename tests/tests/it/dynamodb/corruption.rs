@@ -3,42 +3,30 @@
 //! As for a file: a run is refused, or restored exactly as it was; and what `verify` does not find
 //! harms no restore.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cognito_profiles::adapters::SystemClock;
 use cognito_profiles::adapters::dynamodb::{DynamoStore, Tables};
-use cognito_profiles::export::ShrinkGuard;
-use cognito_profiles::model::PoolId;
-use cognito_profiles::ports::ImportOptions;
 use cognito_profiles::progress::Silent;
-use cognito_profiles::read::Snapshot;
-use cognito_profiles::run::RunId;
 use cognito_profiles::verify::{BrokenRun, RECORD, Report, verify, verify_imports};
 use cognito_profiles::{Error, Result};
 use cognito_profiles_tests::dynamodb::{self, RETENTION_DAYS};
-use cognito_profiles_tests::mortal::Fate;
-use cognito_profiles_tests::world::{World, scratch};
 use cognito_profiles_tests::{Dynoxide, fuzz_cases};
 use cognito_sim::Population;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::pipeline::world;
+use crate::two_runs::{Restores, TwoRuns};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Partition, key and content of everything a run holds.
-type Held = BTreeSet<(String, String, String)>;
-
 /// A table with two runs and an import of the second.
 struct Backed {
-    world: World,
-    target: String,
+    two: TwoRuns,
     tables: Tables,
     items: Vec<Item>,
-    runs: Vec<(RunId, Held)>,
     _dynoxide: Dynoxide,
 }
 
@@ -46,24 +34,9 @@ impl Backed {
     async fn new() -> Self {
         let dynoxide = Dynoxide::start();
         let tables = dynamodb::new_tables(&dynamodb::client(&dynoxide.endpoint())).await;
-        let world = world(&Population { heavy_users: 0, ..Population::realistic(6, 2, 11) });
-        let store = store(&tables);
-        let fate = Fate::immortal();
-        let exporter = world.exporter_into(&store, &fate);
-        let first = exporter.export(&ShrinkGuard::default()).await.unwrap();
-        change(&world);
-        let second = exporter.export(&ShrinkGuard { allow: true, ..ShrinkGuard::default() }).await.unwrap();
-        let importer = world.importer_from(&store, &world.empty_pool(), &fate);
-        let prepared = world.prepare(&importer, ImportOptions::default()).await.unwrap();
-        importer.import(prepared, &scratch()).await.unwrap();
-        let mut runs = Vec::new();
-        for run in [first, second] {
-            let snapshot = Snapshot::of(store.clone(), run).unwrap();
-            runs.push((snapshot.run.id.clone(), held(&snapshot).await.unwrap()));
-        }
-        let target = world.empty_pool();
+        let two = TwoRuns::new(Population::realistic(6, 2, 11), &store(&tables)).await;
         let items = all_items(&tables).await;
-        Self { world, target, tables, items, runs, _dynoxide: dynoxide }
+        Self { two, tables, items, _dynoxide: dynoxide }
     }
 
     /// The first item whose keys begin so, and that has these attributes.
@@ -99,32 +72,13 @@ impl Backed {
             verify_imports(&*store).await?;
             Ok(report)
         };
-        let report = report.await;
-        let pool = PoolId::new(&self.world.pool);
-        let mut restored = Vec::new();
-        for (run, _) in &self.runs {
-            restored.push(self.restored(&store, run).await.map_err(|error| error.kind()));
-        }
-        let latest = Snapshot::find(store, Some(&pool), None).await;
-        Told { report, restored, latest: latest.ok().map(|snapshot| snapshot.run.id) }
-    }
-
-    async fn restored(&self, store: &Arc<DynamoStore>, run: &RunId) -> Result<Held> {
-        let importer = self.world.importer_from(store, &self.target, &Fate::immortal());
-        let pool = PoolId::new(&self.world.pool);
-        let snapshot = importer.find_snapshot(Some(&pool), Some(run.as_str())).await?;
-        importer.prepare(snapshot.clone(), ImportOptions::default()).await?;
-        held(&snapshot).await
+        Told { report: report.await, restores: self.two.restores(&store).await }
     }
 
     /// Nothing else than what was is restored, and what is not found is harmless.
     fn judge(&self, told: &Told, damage: &Damage) {
-        for ((run, held), restored) in self.runs.iter().zip(&told.restored) {
-            assert!(
-                restored.as_ref().is_ok_and(|found| found == held) || restored.is_err(),
-                "{run}: {damage:?}"
-            );
-        }
+        let otherwise = self.two.restored_otherwise(&told.restores);
+        assert!(otherwise.is_none(), "{otherwise:?}: {damage:?}");
         assert!(told.is_found() || told.is_harmless(self), "nothing is found: {damage:?}");
     }
 }
@@ -163,8 +117,7 @@ impl Damage {
 
 struct Told {
     report: Result<Report>,
-    restored: Vec<std::result::Result<Held, &'static str>>,
-    latest: Option<RunId>,
+    restores: Restores,
 }
 
 impl Told {
@@ -175,13 +128,7 @@ impl Told {
     /// A run may be missing if a later one is there: all of them go some day. A pool that is no
     /// longer among the table's pools is not read at all, and nothing of it restored.
     fn is_harmless(&self, backed: &Backed) -> bool {
-        let last = backed.runs.last().map(|(run, _)| run);
-        let is_unknown =
-            self.latest.is_none() && self.restored.iter().all(|restored| *restored == Err("no_such_run"));
-        let is_kept = |((run, _), restored): (&(RunId, Held), &std::result::Result<Held, &'static str>)| {
-            restored.is_ok() || (Some(run) != last && *restored == Err("no_such_run"))
-        };
-        is_unknown || self.latest.as_ref() == last && backed.runs.iter().zip(&self.restored).all(is_kept)
+        self.restores.are_of_nothing() || backed.two.are_kept(&self.restores)
     }
 
     fn said(&self) -> String {
@@ -192,32 +139,8 @@ impl Told {
     }
 }
 
-/// Something of every kind changes.
-fn change(world: &World) {
-    let truth = world.truth(&world.pool);
-    let subs: Vec<&String> = truth.users.keys().collect();
-    let (group, member) = truth.memberships.iter().next().unwrap();
-    world.change(|admin| {
-        admin.update_user(&world.pool, subs[0], |user| user.enabled = !user.enabled).unwrap();
-        admin.leave(&world.pool, member, group).unwrap();
-        admin.update_group(&world.pool, group, |group| group.precedence = Some(77)).unwrap();
-        admin.delete_user(&world.pool, subs[1]).unwrap();
-    });
-}
-
 fn store(tables: &Tables) -> Arc<DynamoStore> {
     Arc::new(DynamoStore::new(tables.clone(), RETENTION_DAYS, Arc::new(SystemClock::new())))
-}
-
-async fn held(snapshot: &Snapshot) -> Result<Held> {
-    let (mut held, mut walk) = (Held::new(), snapshot.everything().await?);
-    while let Some(versions) = walk.next().await? {
-        let versions = versions.into_iter();
-        held.extend(
-            versions.map(|version| (format!("{:?}", version.partition), version.key, version.content)),
-        );
-    }
-    Ok(held)
 }
 
 async fn all_items(tables: &Tables) -> Vec<Item> {
@@ -311,12 +234,12 @@ async fn damage_is_named_by_record_run_or_item() {
     let backed = Backed::new().await;
     let user = backed.item("#USERS#", "", "content_hash");
     let sub = text(user, "sk");
-    let first = &backed.runs[0].0;
-    let last = &backed.runs[1].0;
+    let first = &backed.two.runs[0].0;
+    let last = &backed.two.runs[1].0;
 
     let told = backed.with(&Damage::altered(user, "content_hash", None)).await;
     assert_eq!(told.report.as_ref().unwrap().damaged[0].key, sub, "{}", told.said());
-    assert_eq!(told.restored[1], Err("corrupted"));
+    assert_eq!(told.restores.of_each[1], Err("corrupted"));
 
     let told = backed.with(&Damage::altered(user, "record", Some(AttributeValue::Null(true)))).await;
     assert_eq!(told.report.as_ref().unwrap().damaged[0].key, sub, "{}", told.said());
@@ -328,7 +251,7 @@ async fn damage_is_named_by_record_run_or_item() {
             said.contains(&format!("the attribute {name} of a stored user")) && said.contains(sub),
             "{said}"
         );
-        assert!(told.restored.contains(&Err("corrupted")), "{said}");
+        assert!(told.restores.of_each.contains(&Err("corrupted")), "{said}");
     }
 
     let told = backed.with(&Damage::gone(user)).await;
@@ -360,7 +283,7 @@ async fn damage_is_named_by_record_run_or_item() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_altered_run_or_mapping_is_found() {
     let backed = Backed::new().await;
-    let run = backed.item("POOL#", &format!("RUN#{}", backed.runs[1].0), "record");
+    let run = backed.item("POOL#", &format!("RUN#{}", backed.two.runs[1].0), "record");
     let mapping = backed.item("#MAP", "", "record");
     for (item, name, value, what) in [
         (run, "status", "held", "run"),

@@ -5,24 +5,20 @@
 
 mod damage;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cognito_profiles::Result;
 use cognito_profiles::adapters::sqlite::SqliteStore;
-use cognito_profiles::export::ShrinkGuard;
 use cognito_profiles::model::{Partition, PoolId};
 use cognito_profiles::ports::{Backup as _, ImportOptions, Observation};
 use cognito_profiles::progress::{Progress, Silent, Stage};
-use cognito_profiles::read::Snapshot;
 use cognito_profiles::run::{Run, RunId, RunStatus};
 use cognito_profiles::verify::{BrokenRun, MANIFEST, RECORD, Report, verify, verify_imports};
 use cognito_profiles_tests::conformance::saw;
 use cognito_profiles_tests::fuzz_cases;
 use cognito_profiles_tests::mortal::Fate;
-use cognito_profiles_tests::world::{World, scratch};
+use cognito_profiles_tests::world::scratch;
 use cognito_sim::Population;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -31,33 +27,25 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::pipeline::world;
+use crate::two_runs::{Restores, TwoRuns};
 use damage::{damage, done};
 
 /// The bytes of a page of the file.
 const PAGE: usize = 2048;
 
-/// Partition, key and content of everything a run holds.
-type Held = BTreeSet<(String, String, String)>;
-
 /// A file with two runs and an import of the second, and a pool to restore into.
 struct Backed {
     runtime: Runtime,
-    world: World,
-    target: String,
+    two: TwoRuns,
     folder: TempDir,
     whole: Vec<u8>,
-    runs: Vec<(RunId, Held)>,
 }
 
 /// What is said of a damaged file.
 struct Told {
     /// What `verify` finds.
     found: Option<String>,
-    /// What becomes of a restore of each run: why it is refused, or what is restored.
-    restored: Vec<std::result::Result<Held, &'static str>>,
-    /// The run that is restored if none is named.
-    latest: Option<RunId>,
+    restores: Restores,
 }
 
 impl Backed {
@@ -65,9 +53,14 @@ impl Backed {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("backup.db");
-        let (world, target, runs) = runtime.block_on(fill(&path));
+        let two = runtime.block_on(async {
+            let store = Arc::new(SqliteStore::create_or_open(&path).unwrap());
+            let two = TwoRuns::new(Population::realistic(14, 3, 5), &store).await;
+            store.close().await.unwrap();
+            two
+        });
         let whole = fs::read(&path).unwrap();
-        Self { runtime, world, target, folder, whole, runs }
+        Self { runtime, two, folder, whole }
     }
 
     /// A copy without a seal.
@@ -86,40 +79,23 @@ impl Backed {
             let store = match SqliteStore::open_read_only(path) {
                 Ok(store) => Arc::new(store),
                 Err(error) => {
-                    let restored = self.runs.iter().map(|_| Err(error.kind())).collect();
-                    return Told { found: Some(error.to_string()), restored, latest: None };
+                    let of_each = self.two.runs.iter().map(|_| Err(error.kind())).collect();
+                    let restores = Restores { of_each, latest: None };
+                    return Told { found: Some(error.to_string()), restores };
                 }
             };
-            let found = found_in(&store).await;
-            let mut restored = Vec::new();
-            for (run, _) in &self.runs {
-                restored.push(self.restored(&store, run).await.map_err(|error| error.kind()));
-            }
-            let latest = Snapshot::find(store, Some(&PoolId::new(&self.world.pool)), None).await;
-            Told { found, restored, latest: latest.ok().map(|snapshot| snapshot.run.id) }
+            Told { found: found_in(&store).await, restores: self.two.restores(&store).await }
         })
-    }
-
-    /// What a restore of the run takes, unless it is refused.
-    async fn restored(&self, store: &Arc<SqliteStore>, run: &RunId) -> Result<Held> {
-        let importer = self.world.importer_from(store, &self.target, &Fate::immortal());
-        let pool = PoolId::new(&self.world.pool);
-        let snapshot = importer.find_snapshot(Some(&pool), Some(run.as_str())).await?;
-        importer.prepare(snapshot.clone(), ImportOptions::default()).await?;
-        held(&snapshot).await
     }
 
     /// Looks at a damaged file and judges what is said of it.
     fn judge(&self, path: &Path) -> std::result::Result<Told, TestCaseError> {
         let told = self.told_of(path);
-        for ((run, held), restored) in self.runs.iter().zip(&told.restored) {
-            prop_assert!(
-                restored.as_ref().is_ok_and(|found| found == held) || restored.is_err(),
-                "run {run}"
-            );
-        }
-        let refused: Vec<_> = told.restored.iter().map(|restored| restored.as_ref().err()).collect();
-        let (latest, is_harmless) = (&told.latest, told.is_harmless(self));
+        let otherwise = self.two.restored_otherwise(&told.restores);
+        prop_assert!(otherwise.is_none(), "run {otherwise:?}");
+        let Restores { of_each, latest } = &told.restores;
+        let refused: Vec<_> = of_each.iter().map(|restored| restored.as_ref().err()).collect();
+        let is_harmless = told.is_harmless(self);
         prop_assert!(told.found.is_some() || is_harmless, "nothing is found: {refused:?}, latest {latest:?}");
         Ok(told)
     }
@@ -149,11 +125,7 @@ impl Told {
     /// when a version began or ended between two runs, which run first saw it and as what, the
     /// mapping of an import, the ledger of a run that has ended, bytes in no use.
     fn is_harmless(&self, backed: &Backed) -> bool {
-        let last = backed.runs.last().map(|(run, _)| run);
-        let is_kept = |((run, _), restored): (&(RunId, Held), &std::result::Result<Held, &'static str>)| {
-            restored.is_ok() || (Some(run) != last && *restored == Err("no_such_run"))
-        };
-        self.latest.as_ref() == last && backed.runs.iter().zip(&self.restored).all(is_kept)
+        backed.two.are_kept(&self.restores)
     }
 }
 
@@ -172,57 +144,13 @@ async fn found_in(store: &Arc<SqliteStore>) -> Option<String> {
     }
 }
 
-async fn held(snapshot: &Snapshot) -> Result<Held> {
-    let (mut held, mut walk) = (Held::new(), snapshot.everything().await?);
-    while let Some(versions) = walk.next().await? {
-        held.extend(
-            versions
-                .into_iter()
-                .map(|version| (format!("{:?}", version.partition), version.key, version.content)),
-        );
-    }
-    Ok(held)
-}
-
-/// Two runs, between which something of every kind changes, and an import.
-async fn fill(path: &Path) -> (World, String, Vec<(RunId, Held)>) {
-    let world = world(&Population { heavy_users: 0, ..Population::realistic(14, 3, 5) });
-    let store = Arc::new(SqliteStore::create_or_open(path).unwrap());
-    let fate = Fate::immortal();
-    let exporter = world.exporter_into(&store, &fate);
-    let first = exporter.export(&ShrinkGuard::default()).await.unwrap();
-    let truth = world.truth(&world.pool);
-    let subs: Vec<&String> = truth.users.keys().collect();
-    let (group, member) = truth.memberships.iter().next().unwrap();
-    world.change(|admin| {
-        admin.update_user(&world.pool, subs[0], |user| user.enabled = !user.enabled).unwrap();
-        admin.leave(&world.pool, member, group).unwrap();
-        admin.update_group(&world.pool, group, |group| group.precedence = Some(77)).unwrap();
-        admin.delete_user(&world.pool, subs[1]).unwrap();
-    });
-    let guard = ShrinkGuard { allow: true, ..ShrinkGuard::default() };
-    let second = exporter.export(&guard).await.unwrap();
-    let restored = world.empty_pool();
-    let importer = world.importer_from(&store, &restored, &fate);
-    let prepared = world.prepare(&importer, ImportOptions::default()).await.unwrap();
-    importer.import(prepared, &scratch()).await.unwrap();
-    let mut runs = Vec::new();
-    for run in [first, second] {
-        let snapshot = Snapshot::of(store.clone(), run).unwrap();
-        runs.push((snapshot.run.id.clone(), held(&snapshot).await.unwrap()));
-    }
-    store.close().await.unwrap();
-    let target = world.empty_pool();
-    (world, target, runs)
-}
-
 #[test]
 fn a_whole_file_is_found_whole() {
     let backed = Backed::new();
     let told = backed.told_of(&backed.copy());
     assert_eq!((told.found.as_deref(), told.is_harmless(&backed)), (None, true));
-    let held: Vec<_> = told.restored.into_iter().map(std::result::Result::unwrap).collect();
-    assert!(held.iter().eq(backed.runs.iter().map(|(_, held)| held)) && held[0] != held[1]);
+    let held: Vec<_> = told.restores.of_each.into_iter().map(std::result::Result::unwrap).collect();
+    assert!(held.iter().eq(backed.two.runs.iter().map(|(_, held)| held)) && held[0] != held[1]);
 }
 
 #[test]
@@ -308,12 +236,12 @@ impl Backed {
     }
 
     fn run(&self, number: usize) -> &RunId {
-        &self.runs[number].0
+        &self.two.runs[number].0
     }
 
     /// The `sub` of some user who did not change.
     fn user(&self) -> String {
-        let both = self.runs[0].1.intersection(&self.runs[1].1);
+        let both = self.two.runs[0].1.intersection(&self.two.runs[1].1);
         both.filter(|(partition, ..)| partition.starts_with("Users"))
             .map(|(_, key, _)| key.clone())
             .next()
@@ -400,7 +328,7 @@ fn a_run_whose_record_was_altered_is_not_restored() {
         assert_eq!(Connection::open(&path).unwrap().execute(&sql, []).unwrap(), 1);
         let told = backed.judge(&path).unwrap();
         assert!(told.found.unwrap().contains("a run cannot be read"), "{change}");
-        assert_eq!(told.restored[1], Err("corrupted"), "{change}");
+        assert_eq!(told.restores.of_each[1], Err("corrupted"), "{change}");
     }
 }
 
@@ -420,7 +348,7 @@ fn all_runs_are_missed_when_their_records_are_lost() {
     Connection::open(&path).unwrap().execute_batch("DELETE FROM runs").unwrap();
     let told = backed.judge(&path).unwrap();
     assert!(told.found.unwrap().contains("has lost all its runs"));
-    assert!(told.restored.iter().all(|restored| *restored == Err("no_such_run")) && told.latest.is_none());
+    assert!(told.restores.are_of_nothing());
 }
 
 /// A mapping has no hash: it is the pool itself that shows it.
@@ -435,8 +363,8 @@ fn a_mapping_that_was_altered_shows_beside_the_restored_pool() {
     let report = backed.runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(&path).unwrap());
         let import = cognito_profiles::ports::Imports::imports(&*store, None).await.unwrap().pop().unwrap();
-        let importer = backed.world.importer_from(&store, import.into_pool.as_str(), &Fate::immortal());
-        let prepared = backed.world.prepare(&importer, ImportOptions::default()).await.unwrap();
+        let importer = backed.two.world.importer_from(&store, import.into_pool.as_str(), &Fate::immortal());
+        let prepared = backed.two.world.prepare(&importer, ImportOptions::default()).await.unwrap();
         importer.import(prepared, &scratch()).await.unwrap()
     });
     assert!(!report.differences.is_empty());
@@ -461,7 +389,7 @@ fn a_run_that_begins_while_verify_reads_is_not_lost() {
     let path = backed.copy();
     let report = backed.runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(&path).unwrap());
-        let pool = PoolId::new(&backed.world.pool);
+        let pool = PoolId::new(&backed.two.world.pool);
         let last = store.run(&pool, backed.run(1)).await.unwrap().unwrap();
         let late = last.ended_at.unwrap().plus_millis(60_000);
         let next = Run { id: RunId::generate(late, 7), status: RunStatus::Running, ..last };
