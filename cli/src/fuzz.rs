@@ -1,6 +1,6 @@
 //! Anything that can be typed, or stand in the environment.
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use cognito_profiles_tests::fuzz_cases;
 use proptest::prelude::*;
 
@@ -46,60 +46,17 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn words() -> impl Strategy<Value = Vec<String>> {
-    let command = vec![
-        "export",
-        "import",
-        "report",
-        "map",
-        "runs",
-        "show",
-        "settings",
-        "diff",
-        "verify",
-        "dump",
-        "demo",
-        "completions",
-    ];
-    let option = vec![
-        "--user-pool-id",
-        "--quota-share",
-        "--rate",
-        "--max-shrink",
-        "--allow-shrink",
-        "--from-pool",
-        "--as-of",
-        "--create-with",
-        "--logs-role-arn",
-        "--without-row",
-        "--plan",
-        "--yes",
-        "--drop-attribute",
-        "--old-sub-attribute",
-        "--where",
-        "--format",
-        "--out",
-        "--identity",
-        "--with-secrets",
-        "--users",
-        "--backup",
-        "--import-state",
-        "--source-profile",
-        "--json",
-        "--quiet",
-        "--import",
-        "--secrets-recipient",
-    ];
+    let cli = Cli::command();
+    let commands: Vec<String> = cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let all = cli.get_subcommands().chain([&cli]).flat_map(clap::Command::get_arguments);
+    let options: Vec<String> = all.filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
     let pair = prop_oneof![
-        3 => (prop::sample::select(option.clone()), value()).prop_map(|(name, value)| vec![name.to_owned(), value]),
-        1 => (prop::sample::select(option), value()).prop_map(|(name, value)| vec![format!("{name}={value}")]),
+        3 => (prop::sample::select(options.clone()), value()).prop_map(|(name, value)| vec![name, value]),
+        1 => (prop::sample::select(options), value()).prop_map(|(name, value)| vec![format!("{name}={value}")]),
         1 => value().prop_map(|value| vec![value]),
     ];
-    (prop::sample::select(command), prop::collection::vec(pair, 0..6)).prop_map(|(command, pairs)| {
-        ["cognito-profiles", command]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(pairs.into_iter().flatten())
-            .collect()
+    (prop::sample::select(commands), prop::collection::vec(pair, 0..6)).prop_map(|(command, pairs)| {
+        ["cognito-profiles".to_owned(), command].into_iter().chain(pairs.into_iter().flatten()).collect()
     })
 }
 
