@@ -124,6 +124,12 @@ impl<'a> Session<'a> {
         Self { world, marks, secrets, settings_are_marked: false, told: Vec::new(), met: BTreeSet::new() }
     }
 
+    fn after_an_export(world: &'a World, marks: &'a Marks) -> Self {
+        let mut session = Self::of(world, marks);
+        session.run_json(&fast(&["export", "--user-pool-id", &world.pool])).code(0);
+        session
+    }
+
     /// Keeps what was said, to be searched.
     fn note(&mut self, args: &[&str], ran: Ran) -> Ran {
         let command = args.join(" ");
@@ -318,8 +324,7 @@ fn of_exports_and_of_what_is_read() {
 fn of_imports() {
     let marks = Marks::new();
     let world = marks.world();
-    let mut session = Session::of(&world, &marks);
-    session.run_json(&fast(&["export", "--user-pool-id", &world.pool])).code(0);
+    let mut session = Session::after_an_export(&world, &marks);
     let into = |pool: &str, more: &[&str]| {
         let args = [&["import", "--user-pool-id", pool], more].concat();
         let args: Vec<String> = fast(&args).into_iter().map(str::to_owned).collect();
@@ -382,8 +387,7 @@ fn of_imports() {
 fn of_import_jobs() {
     let marks = Marks::new();
     let world = marks.world();
-    let mut session = Session::of(&world, &marks);
-    session.run_json(&fast(&["export", "--user-pool-id", &world.pool])).code(0);
+    let mut session = Session::after_an_export(&world, &marks);
     // Jobs lose rows, and what they say of themselves is wrong.
     world.cognito.configure(|config| {
         config.imports.lost_rows = 0.3;
@@ -483,8 +487,7 @@ fn of_a_damaged_backup() {
 fn of_what_opens_something() {
     let marks = Marks::new();
     let world = marks.world();
-    let mut session = Session::of(&world, &marks);
-    session.run_json(&fast(&["export", "--user-pool-id", &world.pool])).code(0);
+    let mut session = Session::after_an_export(&world, &marks);
     let secret = format!("{0}\n{0}", marks.secret);
     fs::write(world.file("secret.txt"), &marks.secret).unwrap();
     fs::write(world.file("secrets.txt"), &secret).unwrap();
