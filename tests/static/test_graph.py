@@ -157,7 +157,7 @@ def test_actions_and_their_fields_are_those_of_the_code(machine):
     """Exactly: a field that is misspelt would be passed over without a word."""
     file, request, actions = {
         "export": ("workflow/coordinator.rs", "Request", "Action"),
-        "import": ("workflow/import.rs", "ImportRequest", "ImportAction"),
+        "import": ("workflow/import_request.rs", "ImportRequest", "ImportAction"),
     }[machine.which]
     known = rust.variants(file, actions)
     of_all = rust.fields(file, request) - {"Action"}
@@ -238,10 +238,10 @@ def test_the_input_of_an_import_is_what_the_code_reads():
     start = IMPORT.states["Start"]
     known = set(re.findall(r"'(\w+)': \$states\.input\.(\w+)", start["Assign"]["Input"]))
     assert all(field == source for field, source in known)
-    assert {field for field, _ in known} == rust.fields("workflow/import.rs", "ImportInput")
+    assert {field for field, _ in known} == rust.fields("workflow/import_request.rs", "ImportInput")
     for field, kind in (("CreateUsersWith", "CreateUsersWith"), ("UsersWithoutRow", "UsersWithoutRow")):
         (condition,) = [c["Condition"] for c in start["Choices"] if c["Assign"]["Wrong"].startswith(f"{field} must")]
-        assert set(re.findall(r"'(\w+)'", condition)) == rust.variants("workflow/import.rs", kind, case=str).keys()
+        assert set(re.findall(r"'(\w+)'", condition)) == rust.variants("workflow/import_request.rs", kind, case=str).keys()
 
 
 def test_a_pool_is_listed_whole_and_quietly():

@@ -13,6 +13,7 @@ mod fuzz;
 mod hands;
 mod import;
 mod import_notice;
+mod import_request;
 mod list;
 mod notice;
 mod replay;
@@ -28,7 +29,8 @@ use crate::{Error, Result};
 
 pub use coordinator::{Action, Coordinator, Last, Request};
 pub use delivery::{Delivery, Failed, Inbox, MOST_RECEIVES};
-pub use import::{ImportAction, ImportCoordinator, ImportInput, ImportRequest};
+pub use import::ImportCoordinator;
+pub use import_request::{ImportAction, ImportInput, ImportRequest};
 pub use list::ListWorker;
 pub use notice::Ending;
 pub use replay::ReplayWorker;
