@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cognito_profiles::Error;
 use cognito_profiles::adapters::sqlite::SqliteStore;
-use cognito_profiles::import::{Importer, Plan, Problem, Scratch};
+use cognito_profiles::import::{Importer, JobLimits, Plan, Problem, Scratch};
 use cognito_profiles::model::PoolId;
 use cognito_profiles::ports::{CreateWith, ImportOptions, WithoutRow};
 use cognito_profiles::run::RunId;
@@ -51,7 +51,15 @@ async fn restore_from(context: &Context, args: &ImportArgs, store: &Store) -> Re
 pub fn importer(context: &Context, connection: &Connection, store: &Store) -> Importer {
     let Connection { directory, clock } = connection.clone();
     let Store { backup, imports, .. } = store.clone();
-    Importer { directory, backup, imports, logs_role_arn: None, clock, progress: context.progress.clone() }
+    Importer {
+        directory,
+        backup,
+        imports,
+        logs_role_arn: None,
+        job_limits: JobLimits::default(),
+        clock,
+        progress: context.progress.clone(),
+    }
 }
 
 /// A store to list a pool into, for the time of a comparison.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use cognito_profiles::Result;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard};
-use cognito_profiles::import::{Importer, Prepared, Report, Scratch};
+use cognito_profiles::import::{Importer, JobLimits, Prepared, Report, Scratch};
 use cognito_profiles::model::{PoolId, Record};
 use cognito_profiles::pacing::{Category, Paced, Pacer, Rates};
 use cognito_profiles::ports::{Backup, Clock, Directory, ImportOptions, Imports, Ledger};
@@ -220,6 +220,7 @@ impl World {
             backup,
             imports,
             logs_role_arn: Some(LOGS_ROLE.to_owned()),
+            job_limits: JobLimits::default(),
             clock: self.clock.clone(),
             progress: Arc::new(Silent),
         }

@@ -11,7 +11,7 @@ use super::cognito::CognitoDirectory;
 use super::dynamodb::{DEFAULT_RETENTION_DAYS, DynamoStore, Tables};
 use super::sqs::{SqsInbox, SqsQueue, SqsReplayQueue};
 use crate::export::{Exporter, SettingsSaved, ShrinkGuard, Writer};
-use crate::import::Importer;
+use crate::import::{Importer, JobLimits};
 use crate::model::PoolId;
 use crate::pacing::{Paced, Pacer, Rates};
 use crate::ports::Clock;
@@ -157,6 +157,7 @@ impl Deployment {
             backup: store.clone(),
             imports: store,
             logs_role_arn: self.environment.logs_role_arn.clone(),
+            job_limits: JobLimits::default(),
             clock: self.clock(),
             progress: Arc::new(Silent),
         })

@@ -20,11 +20,20 @@ use crate::progress::Stage;
 use crate::read::Position;
 use crate::{Error, Result};
 
-/// The most rows of a job (Developer Guide, "Importing users into user pools from a CSV file").
-const MOST_ROWS: u64 = 500_000;
+/// How large a job may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobLimits {
+    /// The most rows (Developer Guide, "Importing users into user pools from a CSV file": 500,000).
+    pub rows: u64,
+    /// The most bytes of its file. Cognito takes 100 MB; the whole file is in memory.
+    pub bytes: usize,
+}
 
-/// The most bytes of our files. Cognito takes 100 MB; the whole file is in memory.
-const MOST_BYTES: usize = 50_000_000;
+impl Default for JobLimits {
+    fn default() -> Self {
+        Self { rows: 500_000, bytes: 50_000_000 }
+    }
+}
 
 /// Rows a second that an import job gets done. AWS names no figure; the retired solution imported
 /// 250,000 to 500,000 users at this rate (its implementation guide).
@@ -244,6 +253,7 @@ impl Importer {
     /// The file of a job: rows of those users after `job.from` who are not created yet, as many
     /// as fit.
     async fn make_file(&self, ongoing: &Ongoing, job: Job) -> Result<(Bytes, Job)> {
+        let most = self.job_limits;
         let mut file = ongoing.fit.sheet().header().into_bytes();
         let (mut rows, mut through) = (0, job.from.clone());
         let mut walk = ongoing.snapshot.users().from(job.from.clone());
@@ -257,7 +267,7 @@ impl Importer {
             let mut sent = Vec::new();
             for version in &versions {
                 if let Some((name, row)) = candidates.remove(&version.key) {
-                    is_full = rows == MOST_ROWS || file.len() + row.len() > MOST_BYTES;
+                    is_full = rows == most.rows || file.len() + row.len() > most.bytes;
                     if is_full {
                         break;
                     }

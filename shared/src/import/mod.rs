@@ -39,7 +39,7 @@ use crate::run::stamped_id;
 use crate::{Error, Result};
 
 pub use check::{CheckPlace, Checked, compare_restored, list_into};
-pub use jobs::Next;
+pub use jobs::{JobLimits, Next};
 pub use matching::{MatchPlace, Matched};
 pub use plan::{Plan, Problem};
 pub use replay::{BATCH, Batch, Batches};
@@ -64,6 +64,8 @@ pub struct Importer {
     pub imports: Arc<dyn Imports>,
     /// The role by which Cognito writes the logs of import jobs.
     pub logs_role_arn: Option<String>,
+    /// How large an import job may be.
+    pub job_limits: JobLimits,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
     /// Who watches.

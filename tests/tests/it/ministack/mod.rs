@@ -11,7 +11,7 @@ use cognito_profiles::adapters::SystemClock;
 use cognito_profiles::adapters::cognito::CognitoDirectory;
 use cognito_profiles::adapters::sqlite::SqliteStore;
 use cognito_profiles::export::{Exporter, ShrinkGuard};
-use cognito_profiles::import::{Importer, Report};
+use cognito_profiles::import::{Importer, JobLimits, Report};
 use cognito_profiles::model::{PoolId, Record};
 use cognito_profiles::pacing::{Category, Paced, Pacer, Rates};
 use cognito_profiles::ports::{Clock, ImportOptions, ImportStatus};
@@ -60,6 +60,7 @@ async fn import(ministack: &MiniStack, into: &Pool, store: &Arc<SqliteStore>) ->
         backup: store.clone(),
         imports: store.clone(),
         logs_role_arn: None,
+        job_limits: JobLimits::default(),
         clock: Arc::new(SystemClock::new()),
         progress: Arc::new(Silent),
     };

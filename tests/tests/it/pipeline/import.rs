@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use cognito_profiles::Error;
 use cognito_profiles::model::{EXTERNAL_PROVIDER, Kind};
-use cognito_profiles::ports::{ImportOptions, ImportStatus, Imports};
+use cognito_profiles::ports::{CreateWith, ImportOptions, ImportStatus, Imports};
 use cognito_profiles_tests::mortal::Fate;
 use cognito_profiles_tests::world::{World, scratch};
 use cognito_sim::{FaultRates, PoolConfig, Population, SchemaAttribute, UserRecord};
@@ -263,6 +263,34 @@ async fn the_plan_says_what_the_new_pool_cannot_take() {
     assert!(plan.incompatible.iter().any(|why| why.contains("custom:old_sub")), "{:?}", plan.incompatible);
     let with = pool_config(&population, with_old_sub);
     assert!(plan_into(&population, with, options).await.incompatible.is_empty());
+}
+
+#[tokio::test]
+async fn the_plan_names_the_triggers_that_would_fire() {
+    let population = Population::plain(5, 0, 11);
+    let triggers = ["PreSignUp", "CustomMessage", "CustomEmailSender", "CustomSMSSender"];
+    let with = |names: &[&str]| {
+        pool_config(&population, |config| {
+            config.lambda_triggers =
+                names.iter().map(|name| ((*name).to_owned(), "arn:aws:lambda".into())).collect();
+        })
+    };
+    let named = |plan: &cognito_profiles::import::Plan| -> Vec<String> {
+        plan.notes.iter().filter(|note| note.contains("trigger")).cloned().collect()
+    };
+    for create_with in [CreateWith::AdminApi, CreateWith::ImportJob] {
+        let options = ImportOptions { create_with, ..ImportOptions::default() };
+        let plan = plan_into(&population, with(&triggers), options.clone()).await;
+        assert!(
+            named(&plan).iter().zip(triggers).all(|(note, name)| note.contains(name)),
+            "{:?}",
+            plan.notes
+        );
+        assert_eq!(named(&plan).len(), triggers.len());
+        // These run when somebody signs in.
+        let plan = plan_into(&population, with(&["PostAuthentication"]), options).await;
+        assert_eq!(named(&plan), [""; 0]);
+    }
 }
 
 #[tokio::test]

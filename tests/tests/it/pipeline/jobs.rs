@@ -1,13 +1,14 @@
 //! Users by CSV import jobs, whatever becomes of the jobs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cognito_profiles::import::Report;
+use cognito_profiles::import::{Importer, JobLimits, Report};
 use cognito_profiles::model::Kind;
 use cognito_profiles::ports::{Clock as _, CreateWith, ImportOptions, ImportStatus, Imports, WithoutRow};
 use cognito_profiles_tests::mortal::Fate;
-use cognito_profiles_tests::world::World;
+use cognito_profiles_tests::world::{World, scratch};
 use cognito_sim::{
     BusyError, Config, Fault, FaultRates, Operation, Population, SchemaAttribute, UserRecord, UserStatus,
 };
@@ -271,6 +272,106 @@ async fn whom_a_job_loses_is_listed_with_its_line_and_restored_the_next_time() {
             world.truth(&target).memberships.iter().map(|(_, sub)| sub).collect::<BTreeSet<_>>().len(),
             "only memberships bill"
         );
+    }
+}
+
+/// A pool larger than a job: one job after another, none larger than it may be.
+#[tokio::test]
+async fn a_pool_too_large_for_one_job_is_many() {
+    let limits = [
+        JobLimits { rows: 13, ..JobLimits::default() },
+        JobLimits { bytes: 4_000, ..JobLimits::default() },
+        JobLimits { rows: 1, ..JobLimits::default() },
+    ];
+    for job_limits in limits {
+        let world = world(&Population { email_sign_in: false, ..Population::plain(60, 2, 76) });
+        world.export().await.unwrap();
+        let target = world.empty_pool();
+        let report = import_in_parts(&world, &target, job_limits, &Fate::immortal()).await.unwrap();
+        assert_eq!(report.import.status, ImportStatus::Complete, "{:?}", report.failures);
+        assert_eq!(report.counts.users_by_job, 60);
+        assert_restored(&world, &target, &report).await;
+        let rows = rows_of_jobs(&world, &report).await;
+        assert!(rows.iter().sum::<u64>() == 60 && rows.len() > 3, "{rows:?}");
+        assert!(rows.iter().all(|rows| *rows <= job_limits.rows), "{rows:?}");
+        assert_eq!(world.change(|admin| admin.import_jobs(&target)).unwrap().len(), rows.len());
+    }
+}
+
+#[tokio::test]
+async fn many_jobs_killed_at_any_step_make_the_same_pool() {
+    let population = everyone(30, 77);
+    let job_limits = JobLimits { rows: 7, ..JobLimits::default() };
+    let whole = awkward(&population);
+    whole.export().await.unwrap();
+    let fate = Fate::immortal();
+    let expected = import_in_parts(&whole, &whole.empty_pool(), job_limits, &fate).await.unwrap();
+    assert!(rows_of_jobs(&whole, &expected).await.len() > 2);
+    for step in (1..fate.steps()).step_by(173) {
+        let world = awkward(&population);
+        world.export().await.unwrap();
+        let target = world.empty_pool();
+        let fate = Fate::at_step(step);
+        fate.live(import_in_parts(&world, &target, job_limits, &fate)).await;
+        let report = import_in_parts(&world, &target, job_limits, &Fate::immortal()).await.unwrap();
+        assert_restored(&world, &target, &report).await;
+        assert_eq!(report.failures, expected.failures, "killed at step {step}");
+        assert_eq!(report.counts, expected.counts, "killed at step {step}");
+    }
+}
+
+async fn import_in_parts(
+    world: &World,
+    target: &str,
+    job_limits: JobLimits,
+    fate: &Arc<Fate>,
+) -> cognito_profiles::Result<Report> {
+    let importer = Importer { job_limits, ..world.importer(target, fate) };
+    let prepared = world.prepare(&importer, by_job()).await?;
+    importer.import(prepared, &scratch()).await
+}
+
+async fn rows_of_jobs(world: &World, report: &Report) -> Vec<u64> {
+    let jobs = world.store.jobs(&report.import.id).await.unwrap();
+    jobs.iter().map(|job| job.rows).filter(|rows| *rows > 0).collect()
+}
+
+#[tokio::test]
+async fn who_was_not_imported_when_a_job_was_stopped_is_listed_and_restored_the_next_time() {
+    let world = world(&Population::plain(60, 0, 78));
+    world.export().await.unwrap();
+    let target = world.empty_pool();
+    world.cognito.configure(|config| {
+        config.imports.pending = 0;
+        config.imports.rows_per_second = 1;
+    });
+    let fate = Fate::immortal();
+    let first = tokio::select! {
+        report = world.import_with(&target, by_job(), &fate) => report.unwrap(),
+        () = stop_the_job(&world, &target) => unreachable!("waits for ever"),
+    };
+    let jobs = world.store.jobs(&first.import.id).await.unwrap();
+    assert_eq!(jobs[0].status.as_deref(), Some("Stopped"));
+    assert!((1..60).contains(&first.counts.users_created), "{:?}", first.counts);
+    assert!(first.failures.iter().all(|failure| failure.reason.contains("which ended Stopped")));
+    assert_restored(&world, &target, &first).await;
+    let second = import(&world, &target).await;
+    assert_eq!(second.import.status, ImportStatus::Complete, "{:?}", second.failures);
+    assert_restored(&world, &target, &second).await;
+}
+
+/// As somebody does in the console, once a part of the rows is done.
+async fn stop_the_job(world: &World, pool: &str) {
+    loop {
+        world.clock.sleep(Duration::from_secs(1)).await;
+        let jobs = world.change(|admin| admin.import_jobs(pool)).unwrap();
+        let Some(job) = jobs.first() else { continue };
+        let users = world.truth(pool).users.len();
+        if users >= 10 {
+            let body = format!(r#"{{"UserPoolId":"{pool}","JobId":"{job}"}}"#);
+            world.cognito.call("StopUserImportJob", body.as_bytes(), world.now());
+            return std::future::pending().await;
+        }
     }
 }
 
