@@ -5,7 +5,7 @@ use cognito_profiles::model::{EXTERNAL_PROVIDER, Kind};
 use cognito_profiles::ports::{CreateWith, ImportOptions, ImportStatus, Imports};
 use cognito_profiles_tests::mortal::Fate;
 use cognito_profiles_tests::world::{World, scratch};
-use cognito_sim::{FaultRates, PoolConfig, Population, SchemaAttribute, UserRecord};
+use cognito_sim::{Config, FaultRates, MfaMode, PoolConfig, Population, SchemaAttribute, UserRecord};
 
 use super::awkward;
 
@@ -263,6 +263,32 @@ async fn the_plan_says_what_the_new_pool_cannot_take() {
     assert!(plan.incompatible.iter().any(|why| why.contains("custom:old_sub")), "{:?}", plan.incompatible);
     let with = pool_config(&population, with_old_sub);
     assert!(plan_into(&population, with, options).await.incompatible.is_empty());
+}
+
+#[tokio::test]
+async fn the_plan_says_how_signing_in_will_differ() {
+    let population = Population { email_sign_in: false, ..Population::plain(5, 0, 12) };
+    let config = population.pool_config("source");
+    let with_alias = PoolConfig { alias_attributes: vec!["email".to_owned()], ..config.clone() };
+    let world = World::of(with_alias.clone(), Config::seeded(12), |admin, pool| {
+        population.fill(admin, pool).unwrap();
+    });
+    world.export().await.unwrap();
+    let said = async |config: PoolConfig| {
+        let target = world.change(|admin| admin.create_pool(config).unwrap());
+        let importer = world.importer(&target, &Fate::immortal());
+        world.prepare(&importer, ImportOptions::default()).await.unwrap().plan.notes
+    };
+    assert_eq!(said(PoolConfig { id: None, ..with_alias.clone() }).await, [""; 0]);
+    let with_mfa = PoolConfig { mfa: MfaMode::Optional, sms_mfa: true, ..with_alias };
+    let notes = said(with_mfa).await;
+    assert!(notes[0].contains("multi-factor authentication was OFF and is OPTIONAL"), "{notes:?}");
+    assert!(notes[1].contains("authenticator app or passkey"), "{notes:?}");
+    let notes = said(config.clone()).await;
+    assert!(notes[0].contains("could sign in by email, which is no alias"), "{notes:?}");
+    let by_email = PoolConfig { username_attributes: vec!["email".to_owned()], ..config };
+    let notes = said(by_email).await;
+    assert!(notes[0].contains("makes up usernames"), "{notes:?}");
 }
 
 #[tokio::test]
