@@ -53,7 +53,7 @@ static: venv $(VALIDATOR) ## test the template and the state machines as they ar
 	$(VENV)/bin/pytest -q tests/static
 
 stack: venv ## deploy the template to MiniStack, and test the workflows there
-	$(VENV)/bin/pytest -q tests/stack
+	$(VENV)/bin/pytest -q --numprocesses 3 --dist loadfile tests/stack
 
 guarantees: venv ## check that every test that the guarantees and the threat model name is one that runs
 	$(VENV)/bin/python tests/guarantees.py

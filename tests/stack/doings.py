@@ -1,5 +1,7 @@
 """What tests do with pools, exports and messages again and again."""
 
+import json
+
 import records
 from stack import QUEUES, until
 
@@ -27,6 +29,38 @@ def add_user(stack, pool, name):
 def rename(stack, pool, name, value):
     attributes = [{"Name": "name", "Value": value}]
     stack.cognito.admin_update_user_attributes(UserPoolId=pool, Username=name, UserAttributes=attributes)
+
+
+def add_settings(stack, pool):
+    """What a pool has beside its own settings, with the secrets of a client and a provider."""
+    of_it = {"UserPoolId": pool}
+    stack.cognito.create_user_pool_client(**of_it, ClientName="web", GenerateSecret=True)
+    stack.cognito.create_identity_provider(
+        **of_it, ProviderName="Google", ProviderType="Google",
+        ProviderDetails={"client_id": "id", "client_secret": "of-google-alone", "authorize_scopes": "openid"})
+    stack.cognito.create_user_pool_domain(**of_it, Domain="shop")
+    stack.cognito.set_ui_customization(**of_it, CSS=".all {}")
+
+
+def empty(stack, pool):
+    for user in records.of_pool(stack.cognito, pool).users.values():
+        stack.cognito.admin_delete_user(UserPoolId=pool, Username=user["username"])
+
+
+def told(place):
+    """What was told of it and where: notifications, logs, and what executions remember."""
+    place.notifications()
+    found = {f"{place.region} notifications": [text for message in place.told for text in message if text]}
+    for group, lines in place.log_lines().items():
+        found[f"{place.region} {group}"] = lines
+    for execution in place.executions():
+        found[execution] = [json.dumps(event, default=str) for event in place.history(execution)]
+    return found
+
+
+def personal(place):
+    """The values of its backup that are somebody's."""
+    return records.personal([item for item in place.scan(place.backup_table) if records.is_version(item)])
 
 
 def complete(stack, pool, **more):

@@ -431,8 +431,9 @@ def address(endpoint):
 
 def build(release):
     """Builds what is run; returns the folder of the programs."""
-    command = ["cargo", "build", "--locked", "--quiet", *(f"--package={package}" for package in PACKAGES)]
-    subprocess.run(command + ["--release"] * release, cwd=REPOSITORY, check=True)
+    # With the tests, else cargo compiles most of it once more, with fewer features.
+    what = ["--release", *(f"--package={package}" for package in PACKAGES)] if release else ["--workspace", "--bins", "--tests"]
+    subprocess.run(["cargo", "build", "--locked", "--quiet", *what], cwd=REPOSITORY, check=True)
     return TARGET / ("release" if release else "debug")
 
 

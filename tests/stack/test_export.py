@@ -7,8 +7,12 @@ import time
 import pytest
 
 import records
-from doings import add_user, complete, fill, idle, is_as_the_pool, is_write_of, of_run, place, rename, send
+from doings import (
+    add_settings, add_user, complete, empty, fill, idle, is_as_the_pool, is_write_of, of_run, place, rename, send,
+)
 from stack import SECOND_REGION, until
+
+pytestmark = pytest.mark.usefixtures("discreet")
 
 # 80 % (QuotaShare) of the 30 that Cognito allows.
 LIST_RATE = 24
@@ -22,7 +26,6 @@ def test_every_user_group_and_membership_is_exported(stack):
     meter = stack.simulator.meter()
     expected = is_as_the_pool(stack, pool)
     assert run["manifest"]["totals"] == expected.totals()
-    assert run["manifest"]["changes"]["new"] == sum(expected.totals().values())
     ((subject, text),) = stack.notifications()
     assert subject == f"Cognito export complete: {pool}"
     assert f"Users        {len(expected.users)}\n" in text
@@ -35,6 +38,7 @@ def test_every_user_group_and_membership_is_exported(stack):
 
 def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchanged(stack):
     pool = stack.pools[0]
+    complete(stack, pool)
     before, writes = stack.backup(pool), stack.proxy.writes[stack.backup_table]
     # No pool is named: it is the stack's own.
     execution = stack.start()
@@ -53,13 +57,7 @@ def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchan
 
 def test_settings_are_saved_whole_without_their_secrets(stack, pools):
     pool = pools()
-    cognito, of_it = stack.cognito, {"UserPoolId": pool}
-    cognito.create_user_pool_client(**of_it, ClientName="web", GenerateSecret=True)
-    cognito.create_identity_provider(
-        **of_it, ProviderName="Google", ProviderType="Google",
-        ProviderDetails={"client_id": "id", "client_secret": "of-google-alone", "authorize_scopes": "openid"})
-    cognito.create_user_pool_domain(**of_it, Domain="shop")
-    cognito.set_ui_customization(**of_it, CSS=".all {}")
+    add_settings(stack, pool)
     complete(stack, pool)
     settings = stack.tool_lines("show", "settings", "--from-pool", pool)[0]["settings"]
     assert settings["UserPool"]["Id"] == pool and "NotSaved" not in settings
@@ -103,8 +101,7 @@ def test_an_emptied_pool_is_held_and_the_backup_stays_whole(stack, pools):
     complete(stack, pool)
     whole = records.versions(stack.backup(pool))
     as_it_was = records.of_pool(stack.cognito, pool)
-    for user in as_it_was.users.values():
-        stack.cognito.admin_delete_user(UserPoolId=pool, Username=user["username"])
+    empty(stack, pool)
     stack.notifications()
     stack.free_lock(pool)
     held = stack.run(pool)

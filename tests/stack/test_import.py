@@ -12,6 +12,8 @@ from doings import (
 )
 from stack import until
 
+pytestmark = pytest.mark.usefixtures("discreet")
+
 # 80 % (QuotaShare) of what Cognito allows, in any second, over all functions.
 SHARES = {
     "UserList": 24, "UserUpdate": 20, "UserResourceUpdate": 20, "UserAccountRecovery": 24, "UserPoolRead": 12,
