@@ -250,6 +250,9 @@ pub enum Error {
         /// How it differs.
         difference: String,
     },
+    /// Somebody else wrote what was about to be written.
+    #[error("another process wrote {0} meanwhile: run it again; what was done is kept")]
+    Conflict(&'static str),
     /// There was no import.
     #[error("there was no import: run `cognito-profiles import` first")]
     NoImport,
@@ -320,6 +323,7 @@ impl Error {
             Self::NoSettings(_) => "no_settings",
             Self::TargetNotEmpty(_) => "target_not_empty",
             Self::OtherImport { .. } => "other_import",
+            Self::Conflict(_) => "conflict",
             Self::NoImport | Self::NoSuchImport(_) => "no_such_import",
             Self::JobStuck(_) => "job_stuck",
             Self::Incompatible(_) => "incompatible",
@@ -367,6 +371,7 @@ impl Error {
             | Self::ListingBroken { .. }
             | Self::PageTooLarge { .. }
             | Self::LockLost(_)
+            | Self::Conflict(_)
             | Self::JobStuck(_)
             | Self::RunBroken(_)
             | Self::RecordTooLarge { .. }

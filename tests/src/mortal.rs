@@ -235,7 +235,7 @@ mortal! { Backup {
 } }
 
 mortal! { Imports {
-    put_import(import: &Import) -> Result<()>;
+    put_import(import: &Import) -> Result<bool>;
     import(id: &str) -> Result<Option<Import>>;
     imports(into: Option<&PoolId>) -> Result<Vec<Import>>;
     put_mappings(import: &str, mappings: &[Mapping]) -> Result<()>, torn mappings;

@@ -139,7 +139,7 @@ impl Importer {
         self.progress.end(Stage::Compare);
         let differences = compared.differences;
         ongoing.import.compared = Some(compared);
-        self.imports.put_import(&ongoing.import).await?;
+        self.write_down(&mut ongoing.import).await?;
         Ok(differences)
     }
 

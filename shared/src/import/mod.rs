@@ -159,9 +159,23 @@ impl Importer {
         // An import that failed goes on with the jobs it has begun.
         let ends =
             before.ends + u32::from(matches!(before.status, ImportStatus::Complete | ImportStatus::Partial));
-        let import = Import { status: ImportStatus::Running, ended_at: None, reason: None, ends, ..before };
-        self.imports.put_import(&import).await?;
+        let mut import =
+            Import { status: ImportStatus::Running, ended_at: None, reason: None, ends, ..before };
+        self.write_down(&mut import).await?;
         Ok(Ongoing { import, ..ongoing })
+    }
+
+    /// Writes an import's record.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if somebody else did, after this one was read.
+    pub(crate) async fn write_down(&self, import: &mut Import) -> Result<()> {
+        import.edition += 1;
+        if self.imports.put_import(import).await? {
+            Ok(())
+        } else {
+            Err(Error::Conflict("the record of the import"))
+        }
     }
 
     /// An import that has begun, to go on with in another process.
@@ -278,6 +292,7 @@ impl Importer {
             place: None,
             reason: None,
             ends: 0,
+            edition: 0,
         };
         Ok((import, true))
     }

@@ -76,8 +76,8 @@ impl Importer {
         let counts = self.count(&import, tell).await?;
         let whole = counts.failures == 0 && counts.differences == 0;
         let status = if whole { ImportStatus::Complete } else { ImportStatus::Partial };
-        let import = Import { status, ended_at: Some(self.clock.now()), ..import };
-        self.imports.put_import(&import).await?;
+        let mut import = Import { status, ended_at: Some(self.clock.now()), ..import };
+        self.write_down(&mut import).await?;
         Ok((import, counts))
     }
 

@@ -15,8 +15,10 @@ use crate::time::Timestamp;
 /// Everything written replaces what was written before of the same import and key.
 #[async_trait]
 pub trait Imports: Send + Sync {
-    /// Writes an import's record.
-    async fn put_import(&self, import: &Import) -> Result<()>;
+    /// Writes an import's record in place of its last edition. `false`, and nothing is written, if
+    /// another one than the edition before is there: whoever is late overwrites nothing. The very
+    /// same record may be written again.
+    async fn put_import(&self, import: &Import) -> Result<bool>;
 
     /// One import by its id, if it is there.
     async fn import(&self, id: &str) -> Result<Option<Import>>;
@@ -131,6 +133,9 @@ pub struct Import {
     /// How often it came to its end before. Each time everyone who is missing is tried again.
     #[serde(default)]
     pub ends: u32,
+    /// How often this record was written; 0 if it was not, or by versions that did not count.
+    #[serde(default)]
+    pub edition: u32,
 }
 
 /// Where work over a listing of the new pool goes on in another process.

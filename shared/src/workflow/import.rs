@@ -314,14 +314,14 @@ impl ImportCoordinator {
         let is_late = self.importer.clock.elapsed() >= self.deadline;
         if is_late || step.is_multiple_of(STEPS_TO_A_PLACE) {
             attempt.ongoing.import.place = Some(Place { listing: new.run.id.clone(), at: written(place)? });
-            self.importer.imports.put_import(&attempt.ongoing.import).await?;
+            self.importer.write_down(&mut attempt.ongoing.import).await?;
         }
         Ok(is_late)
     }
 
     async fn forget_place(&self, attempt: &mut Attempt) -> Result<()> {
         attempt.ongoing.import.place = None;
-        self.importer.imports.put_import(&attempt.ongoing.import).await
+        self.importer.write_down(&mut attempt.ongoing.import).await
     }
 
     async fn finish(&self, execution: &str, attempt: Attempt) -> Result<Ending> {
@@ -364,7 +364,7 @@ impl ImportCoordinator {
             import.status = ImportStatus::Failed;
             import.reason = Some(reason.to_owned());
             import.ended_at = Some(self.importer.clock.now());
-            self.importer.imports.put_import(&import).await?;
+            self.importer.write_down(&mut import).await?;
         }
         self.release(execution).await?;
         Ok(import_notice::failed(into, Some(&import), reason))

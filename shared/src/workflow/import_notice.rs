@@ -125,6 +125,7 @@ mod tests {
             place: None,
             reason: None,
             ends: 0,
+            edition: 0,
         }
     }
 

@@ -41,7 +41,7 @@ use crate::import::Importer;
 
 /// The errors, by [`Error::kind`], after which the state machine tries an action again: they
 /// may pass.
-pub const RETRIED: [&str; 2] = ["store_unavailable", "unavailable"];
+pub const RETRIED: [&str; 3] = ["conflict", "store_unavailable", "unavailable"];
 
 /// The errors, by [`Error::kind`], that have a path of their own when a run begins.
 pub const ON_BEGIN: [&str; 2] = ["already_running", "draining"];

@@ -23,6 +23,7 @@ pub async fn imports_conformance<S: Imports + 'static>(new_store: impl AsyncFn()
     }
     check!(
         imports_are_replaced_and_ordered,
+        an_import_that_moved_on_is_not_overwritten,
         mappings_are_replaced_and_found,
         who_is_created_stays_so,
         mappings_page_at_any_boundary,
@@ -55,6 +56,7 @@ fn an_import(id: &str, into: &str, started: i64) -> Import {
         place: None,
         reason: None,
         ends: 0,
+        edition: 1,
     }
 }
 
@@ -63,7 +65,7 @@ pub async fn imports_are_replaced_and_ordered(store: Store) {
     let (mut first, second) = (an_import("z", "eu-west-1_A", 1), an_import("a", "eu-west-1_A", 2));
     let elsewhere = an_import("m", "eu-west-1_AA", 3);
     for import in [&elsewhere, &second, &first] {
-        store.put_import(import).await.unwrap();
+        assert!(store.put_import(import).await.unwrap());
     }
     first.status = ImportStatus::Partial;
     first.ended_at = Some(at(9));
@@ -83,8 +85,9 @@ pub async fn imports_are_replaced_and_ordered(store: Store) {
     first.place = Some(Place { listing: run(), at: "\u{1f600}\"".to_owned() });
     first.reason = Some("it broke".to_owned());
     first.ends = 3;
+    first.edition = 2;
     for _ in 0..2 {
-        store.put_import(&first).await.unwrap();
+        assert!(store.put_import(&first).await.unwrap());
     }
     let of = async |pool: &str| store.imports(Some(&PoolId::new(pool))).await.unwrap();
     assert_eq!(of("eu-west-1_A").await, [first.clone(), second.clone()]);
@@ -93,6 +96,31 @@ pub async fn imports_are_replaced_and_ordered(store: Store) {
     assert_eq!(store.import("z").await.unwrap(), Some(first.clone()));
     assert_eq!(store.import("y").await.unwrap(), None);
     assert_eq!(store.imports(None).await.unwrap(), [first, second, elsewhere]);
+}
+
+/// Whoever read a record before another wrote it overwrites nothing.
+pub async fn an_import_that_moved_on_is_not_overwritten(store: Store) {
+    let first = an_import("a", "eu-west-1_A", 1);
+    assert!(!store.put_import(&Import { edition: 2, ..first.clone() }).await.unwrap());
+    assert_eq!(store.import("a").await.unwrap(), None);
+    assert!(store.put_import(&first).await.unwrap());
+    let last = Import { edition: 2, status: ImportStatus::Complete, ..first.clone() };
+    assert!(store.put_import(&last).await.unwrap());
+    for edition in [0, 1, 2, 4] {
+        assert!(!store.put_import(&Import { edition, ..first.clone() }).await.unwrap(), "{edition}");
+        assert_eq!(store.import("a").await.unwrap(), Some(last.clone()));
+    }
+    let of_two_at_once = ["one", "the other"].map(|reason| Import {
+        edition: 3,
+        reason: Some(reason.to_owned()),
+        ..last.clone()
+    });
+    let written = [
+        store.put_import(&of_two_at_once[0]).await.unwrap(),
+        store.put_import(&of_two_at_once[1]).await.unwrap(),
+    ];
+    assert_eq!(written, [true, false]);
+    assert_eq!(store.import("a").await.unwrap().as_ref(), Some(&of_two_at_once[0]));
 }
 
 fn created(sub: &str) -> Mapping {

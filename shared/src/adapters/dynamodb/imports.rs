@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use super::DynamoStore;
 use super::expression::Expression;
-use super::item::{Attributes, expiry, fitting, number, put_record, text};
+use super::item::{Attributes, damaged, expiry, fitting, number, put_record, text};
 use super::keys::{self, encode};
 use super::query::{Query, Range};
-use super::table::{Item, Key, in_parallel};
+use super::table::{Item, Key, Written, in_parallel};
 use crate::Result;
 use crate::compare::Difference;
 use crate::model::{Hash, PoolId};
@@ -26,11 +26,20 @@ const DIFFERENCE: &str = "difference of an import";
 
 #[async_trait]
 impl Imports for DynamoStore {
-    async fn put_import(&self, import: &Import) -> Result<()> {
+    async fn put_import(&self, import: &Import) -> Result<bool> {
         let mut item = keys::import(&import.id).into_item();
         put_record(&mut item, import, IMPORT)?;
-        let _ = self.backup.put(fitting(item, IMPORT)?, None).await?;
-        Ok(())
+        item.insert("edition".to_owned(), number(import.edition.into()));
+        // Earlier versions did not count.
+        let replaces_the_last = match import.edition.saturating_sub(1) {
+            0 => Expression::new("attribute_not_exists(#edition)"),
+            last => Expression::new("#edition = :last").with(":last", number(last.into())),
+        };
+        match self.backup.put(fitting(item, IMPORT)?, Some(replaces_the_last)).await? {
+            Written::Done => Ok(true),
+            // Also if the answer to it was lost.
+            Written::ConditionFailed => Ok(self.import(&import.id).await?.as_ref() == Some(import)),
+        }
     }
 
     async fn import(&self, id: &str) -> Result<Option<Import>> {
@@ -214,7 +223,13 @@ fn is_not_there() -> Expression {
 }
 
 fn import_of(item: &Item) -> Result<Import> {
-    Attributes { item, what: IMPORT }.record_at(|import: &Import| keys::import(&import.id))
+    let attributes = Attributes { item, what: IMPORT };
+    let import = attributes.record_at(|import: &Import| keys::import(&import.id))?;
+    if attributes.number_if_any("edition")?.unwrap_or_default() == import.edition {
+        Ok(import)
+    } else {
+        Err(damaged(IMPORT, "edition", item))
+    }
 }
 
 fn mapping(import: &str, item: &Item) -> Result<Mapping> {

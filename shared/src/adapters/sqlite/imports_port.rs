@@ -9,7 +9,7 @@ use crate::run::RunId;
 
 #[async_trait]
 impl Imports for SqliteStore {
-    async fn put_import(&self, import: &Import) -> Result<()> {
+    async fn put_import(&self, import: &Import) -> Result<bool> {
         let import = import.clone();
         self.write(move |db| runs::put_import(db, &import)).await
     }

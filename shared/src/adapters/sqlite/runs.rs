@@ -53,7 +53,14 @@ fn read_run(row: &Row<'_>) -> Result<Run, Failure> {
     if is_in_place { Ok(run) } else { Err(Failure::damaged(A_RUN)) }
 }
 
-pub(super) fn put_import(db: &Connection, import: &Import) -> Result<(), Failure> {
+pub(super) fn put_import(db: &Connection, import: &Import) -> Result<bool, Failure> {
+    let last = self::import(db, &import.id)?;
+    if last.as_ref() == Some(import) {
+        return Ok(true);
+    }
+    if last.map_or(0, |last| last.edition) + 1 != import.edition {
+        return Ok(false);
+    }
     db.prepare_cached(
         "INSERT OR REPLACE INTO import_records (import, into_pool, started_at, record) VALUES (?1, ?2, ?3, ?4)",
     )?
@@ -63,7 +70,7 @@ pub(super) fn put_import(db: &Connection, import: &Import) -> Result<(), Failure
         Millis(import.started_at),
         to_record(import, AN_IMPORT)?,
     ])?;
-    Ok(())
+    Ok(true)
 }
 
 pub(super) fn import(db: &Connection, id: &str) -> Result<Option<Import>, Failure> {

@@ -116,7 +116,12 @@ async fn begun_twice_at_once_by_one_execution_it_is_one_import() {
     let target = cloud.world.empty_pool();
     let begin = || cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": {} }));
     let (one, two) = tokio::join!(begin(), begin());
-    assert_eq!(one.unwrap(), two.unwrap());
+    let (Ok(begun), Err(late)) = (if one.is_ok() { (one, two) } else { (two, one) }) else {
+        panic!("both wrote the record");
+    };
+    // The state machine, if this is what it hears, asks again.
+    assert_eq!(late.kind(), "conflict");
+    assert_eq!(begin().await.unwrap(), begun);
     assert_eq!(cloud.world.store.imports(None).await.unwrap().len(), 1);
 }
 
@@ -194,6 +199,28 @@ async fn messages_of_an_earlier_attempt_change_nothing() {
     let ending = cloud.execute("second", &target, input).await;
     assert_restored(&cloud, &target, &ending, "the second").await;
     assert_eq!(cloud.world.store.listings(&RunId::new("x")).await.unwrap(), []);
+}
+
+/// An action that the state machine hears nothing more of goes on for up to 15 minutes.
+#[tokio::test]
+async fn an_action_that_ends_late_does_not_write_over_the_end() {
+    let cloud = exported(&Population::plain(20, 1, 121), Manners::default()).await;
+    let target = cloud.world.empty_pool();
+    let begun = cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": {} })).await.unwrap();
+    let late = cloud
+        .world
+        .importer(&target, &Fate::immortal())
+        .resume(begun["ImportId"].as_str().unwrap())
+        .await
+        .unwrap();
+    let fail = json!({ "Action": "fail", "Error": "x", "ImportId": begun["ImportId"] });
+    cloud.coordinate("first", &target, fail).await.unwrap();
+    let ended = cloud.world.store.imports(None).await.unwrap();
+    let error = cloud.world.importer(&target, &Fate::immortal()).end(late.import, |_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), "conflict");
+    assert_eq!(cloud.world.store.imports(None).await.unwrap(), ended);
+    let ending = cloud.execute("second", &target, json!({})).await;
+    assert_restored(&cloud, &target, &ending, "the second").await;
 }
 
 #[tokio::test]
