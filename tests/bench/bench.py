@@ -3,6 +3,8 @@
 
     bench.py quota               how much of the UserList quota a listing fills, at 100 ms latency
     bench.py speed [USERS ...]   users exported per second with quotas off, and peak memory
+    bench.py restore HOW [USERS] users in one group each, on average, restored by HOW (import-job or admin-api) with
+                                 quotas off, and compared: seconds, calls, peak memory
 
 The simulator is the judge: requests and throttled calls are what it counted.
 """
@@ -36,7 +38,11 @@ class Simulator:
 
 
 def export(simulator, backup, *options):
-    """Exports the pool: the summary, seconds on the clock, and peak memory in MB."""
+    return run(simulator, "export", "--user-pool-id", simulator.ready["user_pool_id"], "--backup", f"sqlite:{backup}", *options)
+
+
+def run(simulator, *command):
+    """Runs the tool: the summary, seconds on the clock, and peak memory in MB."""
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL": simulator.ready["endpoint"],
@@ -44,14 +50,13 @@ def export(simulator, backup, *options):
         "AWS_SECRET_ACCESS_KEY": "bench",
         "AWS_REGION": "us-east-1",
     }
-    command = [TOOL, "export", "--user-pool-id", simulator.ready["user_pool_id"], "--backup", f"sqlite:{backup}", "--json", *options]
     began = time.monotonic()
-    tool = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    tool = subprocess.Popen([TOOL, *command, "--json"], stdout=subprocess.PIPE, text=True, env=environment)
     output = tool.stdout.read()
     _, status, usage = os.wait4(tool.pid, 0)
     seconds = time.monotonic() - began
     if status != 0:
-        sys.exit(f"the export ended with status {status}: {output}")
+        sys.exit(f"{command[0]} ended with status {status}: {output}")
     return json.loads(output.splitlines()[-1]), seconds, usage.ru_maxrss / 1024
 
 
@@ -82,11 +87,44 @@ def speed(counts):
         simulator.stop()
 
 
+RATES = [
+    option for category in (
+        "UserList", "UserCreation", "UserUpdate", "UserAccountRecovery", "UserResourceUpdate",
+        "UserPoolRead", "UserPoolResourceRead", "UserPoolResourceUpdate",
+    ) for option in ("--rate", f"{category}=100000")
+]
+
+
+def restore(how, users):
+    print(f"{users:,} users, 20 groups, quotas off, {how}")
+    cognito = Simulator(
+        "--users", str(users), "--groups", "20", "--groups-per-user", "2", "--no-quotas",
+        "--import-rows-per-second", "20000")
+    with tempfile.TemporaryDirectory() as folder:
+        backup = os.path.join(folder, "b.db")
+        exported, seconds, memory = export(cognito, backup, "--rate", "UserList=100000")
+        print(f"  export: {exported['users']:,} users, {exported['memberships']:,} memberships, {seconds:.0f} s, "
+              f"peak memory {memory:.0f} MB", flush=True)
+        role = ["--logs-role-arn", "arn:aws:iam::123456789012:role/logs"] if how == "import-job" else []
+        done, seconds, memory = run(
+            cognito, "import", "--user-pool-id", cognito.ready["empty_user_pool_id"], "--backup", f"sqlite:{backup}",
+            "--yes", "--create-with", how, *role, *RATES)
+    operations = cognito.stop()["operations"]
+    assert (done["status"], done["differences"]) == ("complete", 0), done
+    print(f"  import: {seconds:.0f} s, {users / seconds:,.0f} users/s, peak memory {memory:.0f} MB")
+    for name, used in operations.items():
+        if used["accepted"] >= users / 100:
+            lasted = (used["last"] - used["first"]) / 1000
+            print(f"    {name}: {used['accepted']:,} in {lasted:.0f} s")
+
+
 if __name__ == "__main__":
     what, *rest = sys.argv[1:] or [""]
     if what == "quota":
         quota()
     elif what == "speed":
         speed([int(users) for users in rest] or [20_000, 200_000, 1_000_000])
+    elif what == "restore":
+        restore(rest[0], int(rest[1]) if rest[1:] else 1_000_000)
     else:
         sys.exit(__doc__)

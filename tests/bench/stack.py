@@ -113,7 +113,7 @@ def restore_at_quota(users):
 
 
 def soak(minutes):
-    simulator = ("--users", 2_000, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--no-quotas")
+    simulator = ("--users", 2_000, "--groups", GROUPS, "--groups-per-user", 2, "--plain", "--usernames", "--no-quotas")
     with deployed(simulator) as stack:
         print(f"2,000 users, {GROUPS} groups, {CHANGES} of each kind of change between exports, {minutes} minutes")
         ends, number = time.monotonic() + minutes * 60, 0

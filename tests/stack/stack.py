@@ -316,7 +316,8 @@ class Stack:
     # Tables
 
     def scan(self, table, region=None):
-        pages = self.client("dynamodb", region).get_paginator("scan").paginate(TableName=table)
+        dynamodb = self.client("dynamodb", region) if region else self.dynamodb
+        pages = dynamodb.get_paginator("scan").paginate(TableName=table)
         return [plain(item) for page in pages for item in page["Items"]]
 
     def backup(self, pool, region=None):

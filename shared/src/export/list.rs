@@ -54,7 +54,7 @@ impl Exporter {
             }
             cursor = match self.list_page(run, listing, &cursor, limit).await {
                 // Fewer users of the largest kind fit one message.
-                Err(Error::PageTooLarge { .. }) if limit > 1 && listing.is_of_users() => {
+                Err(Error::PageTooLarge { .. }) if limit > 1 && has_whole_users(listing) => {
                     limit /= 2;
                     continue;
                 }
@@ -105,7 +105,7 @@ impl Exporter {
                     PageRecords::Members(users.into_iter().map(|user| (user.sub, user.username)).collect())
                 }))
             }
-            Listing::Missing(shard) => Ok(self.look_up_missing(run, shard, token).await?),
+            Listing::Missing(shard) => Ok(self.look_up_missing(run, shard, limit, token).await?),
             // Not of a pool: there is nothing to list.
             Listing::Replay(_) => {
                 Ok(Fetched::of(Page { items: Vec::new(), next: None }, PageRecords::Groups))
@@ -115,9 +115,15 @@ impl Exporter {
 
     /// Looks up the next users of a shard that are stored, and that no listing found. The page
     /// holds those who are there after all; its token is the key of the last one looked up.
-    async fn look_up_missing(&self, run: &Run, shard: &Shard, after: Option<&str>) -> Result<Fetched> {
-        let missing = self.missing_after(run, shard, after).await?;
-        let next = missing.last().filter(|_| missing.len() == usize::from(PAGE_SIZE)).cloned();
+    async fn look_up_missing(
+        &self,
+        run: &Run,
+        shard: &Shard,
+        limit: u8,
+        after: Option<&str>,
+    ) -> Result<Fetched> {
+        let missing = self.missing_after(run, shard, limit, after).await?;
+        let next = missing.last().filter(|_| missing.len() == usize::from(limit)).cloned();
         self.progress.advance(Stage::Confirm, missing.len() as u64);
         let found: Vec<Option<User>> = stream::iter(missing)
             .map(|sub| async move { self.look_up(run, &sub).await })
@@ -127,14 +133,20 @@ impl Exporter {
         Ok(Fetched { records: PageRecords::Users(found.into_iter().flatten().collect()), next })
     }
 
-    /// The next users of a shard that are current and were not seen; at most a page of them.
-    async fn missing_after(&self, run: &Run, shard: &Shard, after: Option<&str>) -> Result<Vec<String>> {
+    /// The next users of a shard that are current and were not seen; at most so many.
+    async fn missing_after(
+        &self,
+        run: &Run,
+        shard: &Shard,
+        limit: u8,
+        after: Option<&str>,
+    ) -> Result<Vec<String>> {
         let partition = Partition::Users(shard.clone());
         let seen = self.ledger.seen(&run.id, &partition).await?;
         self.heads(&partition, after.map(str::to_owned))
             .map_ok(|head| head.key)
             .try_filter(|key| ready(seen.binary_search(key).is_err()))
-            .take(PAGE_SIZE.into())
+            .take(limit.into())
             .try_collect()
             .await
     }
@@ -219,6 +231,11 @@ impl Exporter {
         self.ledger.open(&run.id, &[Listing::Users]).await?;
         Ok(ended)
     }
+}
+
+/// Whether its pages hold users with all their attributes.
+const fn has_whole_users(listing: &Listing) -> bool {
+    listing.is_of_users() || matches!(listing, Listing::Missing(_))
 }
 
 /// Why there is no page.

@@ -83,6 +83,25 @@ impl Table {
         Ok(found)
     }
 
+    /// What `read` makes of each item. No more items are in memory than one page has.
+    pub(super) async fn query_as<T>(
+        &self,
+        query: &Query,
+        read: impl Fn(&Item) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let (items, next) = self.page(query, start, usize::MAX).await?;
+            for item in &items {
+                found.push(read(item)?);
+            }
+            if next.is_none() {
+                return Ok(found);
+            }
+            start = next;
+        }
+    }
+
     async fn page(
         &self,
         query: &Query,

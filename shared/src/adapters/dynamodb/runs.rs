@@ -25,13 +25,18 @@ impl DynamoStore {
     /// Once a run has ended, the earlier ones go when all that only they show has gone. The last
     /// that is complete stays: if exports stop, it is the one to restore.
     async fn let_expire(&self, ended: &Run) -> Result<()> {
-        let runs = self.stored_runs(&ended.pool).await?;
+        // Without their manifests: there may be thousands of runs.
+        let read = |item: &Item| {
+            let stays = !item.contains_key("expires_at");
+            run(item).map(|run| (Run { manifest: None, ..run }, stays))
+        };
+        let runs = self.stored_runs(&ended.pool, read).await?;
         let last_complete = runs.iter().map(|(run, _)| run).filter(|run| run.is_complete());
         let last_complete = last_complete.max_by_key(|run| run.started_at).map(|run| run.id.clone());
-        for (run, item) in &runs {
+        for (run, stays) in &runs {
             let Some(end) = run.ended_at else { continue };
             let is_earlier = run.id != ended.id && run.started_at <= ended.started_at;
-            if !is_earlier || item.contains_key("expires_at") || last_complete.as_ref() == Some(&run.id) {
+            if !is_earlier || !stays || last_complete.as_ref() == Some(&run.id) {
                 continue;
             }
             let set = Expression::new("SET #expires_at = :expires_at")
@@ -58,21 +63,18 @@ impl DynamoStore {
         let now = self.clock.now();
         let mut found = Vec::new();
         for pool in &pools {
-            for (run, item) in self.stored_runs(pool).await? {
-                // DynamoDB takes its time to remove what has expired.
-                if !(Attributes { item: &item, what: RUN }).has_expired(now)? {
-                    found.push(run);
-                }
-            }
+            // DynamoDB takes its time to remove what has expired.
+            let read = |item: &Item| Ok((run(item)?, Attributes { item, what: RUN }.has_expired(now)?));
+            let runs = self.stored_runs(pool, read).await?;
+            found.extend(runs.into_iter().filter(|(_, expired)| !expired).map(|(run, _)| run));
         }
         found.sort_by(|a, b| (a.started_at, &a.id, &a.pool).cmp(&(b.started_at, &b.id, &b.pool)));
         Ok(found)
     }
 
-    async fn stored_runs(&self, pool: &PoolId) -> Result<Vec<(Run, Item)>> {
+    async fn stored_runs<T>(&self, pool: &PoolId, read: impl Fn(&Item) -> Result<T>) -> Result<Vec<T>> {
         let (pk, range) = keys::runs(pool);
-        let items = self.backup.query(&Query::of(pk, range), usize::MAX).await?;
-        items.into_iter().map(|item| Ok((run(&item)?, item))).collect()
+        self.backup.query_as(&Query::of(pk, range), read).await
     }
 
     /// Makes the pool one of [`DynamoStore::pools`].

@@ -171,4 +171,13 @@ async fn users_too_large_for_one_message_are_asked_for_in_fewer() {
     let (ending, run) = cloud.export("first").await;
     assert_eq!(ending["Status"], "Complete", "{ending}");
     assert_holds_the_pool(&cloud, &run, "small messages").await;
+
+    // Some a listing misses, and they are looked up: those do not fit one message either.
+    cloud.world.cognito.configure(|config| {
+        config.listing.prefix_misses = 80;
+        config.listing.estimate_error = -80;
+    });
+    let (ending, run) = cloud.export("second").await;
+    assert_eq!(ending["Status"], "Complete", "{ending}");
+    assert_holds_the_pool(&cloud, &run, "small messages of those looked up").await;
 }

@@ -116,12 +116,12 @@ async fn begun_twice_at_once_by_one_execution_it_is_one_import() {
     let target = cloud.world.empty_pool();
     let begin = || cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": {} }));
     let (one, two) = tokio::join!(begin(), begin());
-    let (Ok(begun), Err(late)) = (if one.is_ok() { (one, two) } else { (two, one) }) else {
+    let (Ok(answer), Err(late)) = (if one.is_ok() { (one, two) } else { (two, one) }) else {
         panic!("both wrote the record");
     };
     // The state machine, if this is what it hears, asks again.
     assert_eq!(late.kind(), "conflict");
-    assert_eq!(begin().await.unwrap(), begun);
+    assert_eq!(begin().await.unwrap(), answer);
     assert_eq!(cloud.world.store.imports(None).await.unwrap().len(), 1);
 }
 
