@@ -44,3 +44,22 @@ fn saved(provider: &Object) -> Option<&Object> {
 pub(super) fn pointer(name: &str) -> String {
     format!("/ProviderDetails/{}", name.replace('~', "~0").replace('/', "~1"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Cognito finds out none of them by itself, unless the issuer is asked.
+    #[test]
+    fn a_provider_by_oidc_keeps_what_it_was_made_with() {
+        let provider = json!({ "ProviderType": "OIDC", "ProviderDetails": {
+            "client_id": "id", "oidc_issuer": "https://issuer.example", "authorize_url": "https://issuer.example/authorize",
+            "attributes_url_add_attributes": "false", "client_secret": null,
+        } });
+        let details = details(provider.as_object().unwrap());
+        let names: Vec<&String> = details.keys().collect();
+        assert_eq!(names, ["authorize_url", "client_id", "oidc_issuer"]);
+    }
+}

@@ -201,6 +201,30 @@ async fn messages_of_an_earlier_attempt_change_nothing() {
     assert_eq!(cloud.world.store.listings(&RunId::new("x")).await.unwrap(), []);
 }
 
+/// Nobody replays: each look says so, and after two hours the import fails by name.
+#[tokio::test]
+async fn an_import_in_which_nothing_moves_for_two_hours_fails() {
+    let cloud = exported(&Population::plain(20, 1, 122), Manners::default()).await;
+    let target = cloud.world.empty_pool();
+    let input = json!({ "CreateUsersWith": "AdminApi" });
+    let begun =
+        cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": input })).await.unwrap();
+    let mut last = json!(null);
+    for minutes in (0..=120).step_by(20) {
+        let ask = json!({
+            "Action": "create-users", "ImportId": begun["ImportId"], "Attempt": begun["Attempt"], "Last": last,
+        });
+        let answer = cloud.coordinate("first", &target, ask).await.unwrap();
+        assert_eq!(answer["Done"], false, "{minutes} minutes");
+        last = answer["Last"].clone();
+        cognito_profiles::ports::Clock::sleep(&*cloud.world.clock, Duration::from_mins(20)).await;
+    }
+    let ask = json!({
+        "Action": "create-users", "ImportId": begun["ImportId"], "Attempt": begun["Attempt"], "Last": last,
+    });
+    assert_eq!(cloud.coordinate("first", &target, ask).await.unwrap_err().kind(), "run_broken");
+}
+
 /// An action that the state machine hears nothing more of goes on for up to 15 minutes.
 #[tokio::test]
 async fn an_action_that_ends_late_does_not_write_over_the_end() {
