@@ -38,6 +38,7 @@ class Simulator:
 
 
 def export(simulator, backup, *options):
+    """Exports the filled pool, as `run` says."""
     return run(simulator, "export", "--user-pool-id", simulator.ready["user_pool_id"], "--backup", f"sqlite:{backup}", *options)
 
 

@@ -433,7 +433,9 @@ def address(endpoint):
 def build(release):
     """Builds what is run; returns the folder of the programs."""
     # With the tests, else cargo compiles most of it once more, with fewer features.
-    what = ["--release", *(f"--package={package}" for package in PACKAGES)] if release else ["--workspace", "--bins", "--tests"]
+    what = ["--workspace", "--bins", "--tests"]
+    if release:
+        what = ["--release", *(f"--package={package}" for package in PACKAGES)]
     subprocess.run(["cargo", "build", "--locked", "--quiet", *what], cwd=REPOSITORY, check=True)
     return TARGET / ("release" if release else "debug")
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::DynamoStore;
 use super::expression::Expression;
-use super::item::{Attributes, damaged, expiry, fitting, number, put_record, text};
+use super::item::{Attributes, expiry, fitting, number, put_record, text};
 use super::keys::{self, encode};
 use super::query::{Query, Range};
 use super::table::{Item, Key, Written, in_parallel};
@@ -48,8 +48,7 @@ impl Imports for DynamoStore {
     }
 
     async fn imports(&self, into: Option<&PoolId>) -> Result<Vec<Import>> {
-        let items = self.backup.query(&Query::of(keys::IMPORTS, Range::All), usize::MAX).await?;
-        let mut found = items.iter().map(import_of).collect::<Result<Vec<_>>>()?;
+        let mut found = self.backup.query_all(&Query::of(keys::IMPORTS, Range::All), import_of).await?;
         found.retain(|import| into.is_none_or(|pool| import.into_pool == *pool));
         found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(found)
@@ -164,9 +163,9 @@ impl Imports for DynamoStore {
     }
 
     async fn jobs(&self, import: &str) -> Result<Vec<Job>> {
-        let items = self.backup.query(&Query::of(keys::jobs(import), Range::All), usize::MAX).await?;
-        let read = |item| Attributes { item, what: JOB }.record_at(|job: &Job| keys::job(import, job.number));
-        items.iter().map(read).collect()
+        let read =
+            |item: &Item| Attributes { item, what: JOB }.record_at(|job: &Job| keys::job(import, job.number));
+        self.backup.query_all(&Query::of(keys::jobs(import), Range::All), read).await
     }
 
     async fn put_differences(
@@ -228,7 +227,7 @@ fn import_of(item: &Item) -> Result<Import> {
     if attributes.number_if_any("edition")?.unwrap_or_default() == import.edition {
         Ok(import)
     } else {
-        Err(damaged(IMPORT, "edition", item))
+        Err(attributes.damaged("edition"))
     }
 }
 

@@ -254,7 +254,7 @@ impl<'a> Attributes<'a> {
 
 /// Names the item, for whoever looks for it in the table: its keys are ids, `sub`s and names of
 /// groups.
-pub(super) fn damaged(what: &str, name: &str, item: &Item) -> Error {
+fn damaged(what: &str, name: &str, item: &Item) -> Error {
     let which = Key::of(item).map(|Key { pk, sk }| format!(" (pk {pk:?}, sk {sk:?})")).unwrap_or_default();
     Error::Corrupted(format!("the attribute {name} of a stored {what} cannot be read{which}"))
 }

@@ -119,12 +119,12 @@ impl Ledger for DynamoStore {
 
     async fn gone(&self, run: &RunId) -> Result<u64> {
         let space = self.space(run).await?;
-        let items = self.run.query(&Query::of(space.pk(GONE), Range::All), usize::MAX).await?;
         let count = |item: &Item| match item.get("gone") {
             Some(AttributeValue::Bs(gone)) => Ok(gone.len() as u64),
             _ => Err(Attributes { item, what: "list of what is gone" }.damaged("gone")),
         };
-        items.iter().map(count).sum()
+        let counts = self.run.query_all(&Query::of(space.pk(GONE), Range::All), count).await?;
+        Ok(counts.iter().sum())
     }
 
     async fn put_dead_letter(&self, run: &RunId, letter: &DeadLetter) -> Result<()> {
@@ -142,12 +142,11 @@ impl Ledger for DynamoStore {
 
     async fn dead_letters(&self, run: &RunId) -> Result<Vec<DeadLetter>> {
         let space = self.space(run).await?;
-        let items = self.run.query(&Query::of(space.pk(DEAD), Range::All), usize::MAX).await?;
         let read = |item: &Item| {
             let letter = Attributes { item, what: "dead letter" };
             serde_json::from_str(letter.text("letter")?).map_err(|_| letter.damaged("letter"))
         };
-        items.iter().map(read).collect()
+        self.run.query_all(&Query::of(space.pk(DEAD), Range::All), read).await
     }
 
     /// Nothing is removed, for that would cost as much as writing it did: nobody looks there any

@@ -83,8 +83,8 @@ impl Table {
         Ok(found)
     }
 
-    /// What `read` makes of each item. No more items are in memory than one page has.
-    pub(super) async fn query_as<T>(
+    /// What `read` makes of each item there is. No more items are in memory than one page has.
+    pub(super) async fn query_all<T>(
         &self,
         query: &Query,
         read: impl Fn(&Item) -> Result<T>,
@@ -92,9 +92,7 @@ impl Table {
         let (mut found, mut start) = (Vec::new(), None);
         loop {
             let (items, next) = self.page(query, start, usize::MAX).await?;
-            for item in &items {
-                found.push(read(item)?);
-            }
+            found.extend(items.iter().map(&read).collect::<Result<Vec<_>>>()?);
             if next.is_none() {
                 return Ok(found);
             }

@@ -121,9 +121,7 @@ impl DynamoStore {
             .only("#sk, #valid_from, #valid_to");
         let mut names = BTreeSet::new();
         for query in [current, ended] {
-            for item in self.backup.query(&query, usize::MAX).await? {
-                names.insert(key(&place, &item)?);
-            }
+            names.extend(self.backup.query_all(&query, |item| key(&place, item)).await?);
         }
         Ok(names.into_iter().collect())
     }

@@ -64,9 +64,11 @@ impl DynamoStore {
         let mut found = Vec::new();
         for pool in &pools {
             // DynamoDB takes its time to remove what has expired.
-            let read = |item: &Item| Ok((run(item)?, Attributes { item, what: RUN }.has_expired(now)?));
-            let runs = self.stored_runs(pool, read).await?;
-            found.extend(runs.into_iter().filter(|(_, expired)| !expired).map(|(run, _)| run));
+            let read = |item: &Item| {
+                let has_expired = Attributes { item, what: RUN }.has_expired(now)?;
+                run(item).map(|run| (!has_expired).then_some(run))
+            };
+            found.extend(self.stored_runs(pool, read).await?.into_iter().flatten());
         }
         found.sort_by(|a, b| (a.started_at, &a.id, &a.pool).cmp(&(b.started_at, &b.id, &b.pool)));
         Ok(found)
@@ -74,7 +76,7 @@ impl DynamoStore {
 
     async fn stored_runs<T>(&self, pool: &PoolId, read: impl Fn(&Item) -> Result<T>) -> Result<Vec<T>> {
         let (pk, range) = keys::runs(pool);
-        self.backup.query_as(&Query::of(pk, range), read).await
+        self.backup.query_all(&Query::of(pk, range), read).await
     }
 
     /// Makes the pool one of [`DynamoStore::pools`].
@@ -86,12 +88,11 @@ impl DynamoStore {
     }
 
     async fn pools(&self) -> Result<Vec<PoolId>> {
-        let items = self.backup.query(&Query::of(keys::POOLS, Range::All), usize::MAX).await?;
         let pool = |item: &Item| {
             let attributes = Attributes { item, what: "pool" };
             keys::decode(attributes.text("sk")?).map(PoolId::new).ok_or_else(|| attributes.damaged("sk"))
         };
-        items.iter().map(pool).collect()
+        self.backup.query_all(&Query::of(keys::POOLS, Range::All), pool).await
     }
 }
 

@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// Cognito finds out none of them by itself, unless the issuer is asked.
+    /// Of another kind of provider, Cognito finds these out itself.
     #[test]
     fn a_provider_by_oidc_keeps_what_it_was_made_with() {
         let provider = json!({ "ProviderType": "OIDC", "ProviderDetails": {
