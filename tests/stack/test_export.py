@@ -18,15 +18,22 @@ pytestmark = pytest.mark.usefixtures("discreet")
 LIST_RATE = 24
 
 
-def test_every_user_group_and_membership_is_exported(stack):
-    pool = stack.pools[0]
+@pytest.fixture(scope="module")
+def first(stack):
+    """The first run of the stack's own pool; the meter before it and after; and who is told."""
     before = stack.simulator.meter()
     stack.notifications()
-    run = complete(stack, pool)
-    meter = stack.simulator.meter()
+    run = complete(stack, stack.pools[0])
+    return run, before, stack.simulator.meter(), stack.notifications()
+
+
+def test_every_user_group_and_membership_is_exported(stack, first):
+    pool = stack.pools[0]
+    run, before, meter, notifications = first
     expected = is_as_the_pool(stack, pool)
     assert run["manifest"]["totals"] == expected.totals()
-    ((subject, text),) = stack.notifications()
+    assert run["manifest"]["changes"]["new"] == sum(expected.totals().values())
+    ((subject, text),) = notifications
     assert subject == f"Cognito export complete: {pool}"
     assert f"Users        {len(expected.users)}\n" in text
     # An export of users costs calls that bill nobody, within the rate.
@@ -36,8 +43,9 @@ def test_every_user_group_and_membership_is_exported(stack):
     assert stack.depth("ListDeadLetters") == stack.depth("PageDeadLetters") == 0
 
 
-def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchanged(stack):
+def test_a_second_run_waits_for_the_first_ones_workers_and_writes_nothing_unchanged(stack, first):
     pool = stack.pools[0]
+    # Whatever came between, this one has just ended.
     complete(stack, pool)
     before, writes = stack.backup(pool), stack.proxy.writes[stack.backup_table]
     # No pool is named: it is the stack's own.
@@ -282,7 +290,7 @@ def test_an_aborted_run_leaks_nothing_and_blocks_no_longer_than_its_lease(stack,
     assert records.of_backup(stack.backup(pool), first["ended_at"]) == as_it_was
 
 
-def test_each_schedule_starts_an_export_of_its_pool(stack, pools):
+def test_each_schedule_starts_an_export_of_its_pool(stack, pools, first):
     another = pools()
     fill(stack, another)
     stack.deploy_pool(another)

@@ -47,12 +47,20 @@ pub(crate) async fn assert_restored(world: &World, imports: &dyn Imports, target
 #[tokio::test]
 async fn a_pool_comes_back_in_all_that_an_api_can_give_back() {
     for seed in 0..4 {
-        let world =
-            awkward(&Population { email_sign_in: seed % 2 == 0, ..Population::realistic(150, 4, seed) });
+        let email_sign_in = seed % 2 == 0;
+        let world = awkward(&Population {
+            email_sign_in,
+            sms_mfa_percent: 20,
+            ..Population::realistic(150, 4, seed)
+        });
         world.export().await.unwrap();
         let target = world.empty_pool();
+        let importer = world.importer(&target, &Fate::immortal());
+        let plan = world.prepare(&importer, ImportOptions::default()).await.unwrap().plan;
         let report = world.import(&target, &Fate::immortal()).await.unwrap();
         assert!(report.differences.is_empty(), "{:?}", report.differences);
+        assert_eq!(report.counts.factors_set, plan.factors_to_set);
+        assert!(plan.factors_to_set > 0);
         assert_restored(&world, &*world.store, &target, &report.import.id).await;
         let truth = world.truth(&world.pool);
         let federated = truth.users.values().filter(|user| user.2 == EXTERNAL_PROVIDER).count();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cognito_profiles::ports::{Backup as _, CreateWith, Imports as _, Ledger as _};
+use cognito_profiles::ports::{Backup as _, Clock as _, CreateWith, Imports as _, Ledger as _};
 use cognito_profiles::run::RunId;
 use cognito_profiles::workflow::Inbox as _;
 use cognito_profiles_tests::import_cloud::ImportCloud;
@@ -209,19 +209,14 @@ async fn an_import_in_which_nothing_moves_for_two_hours_fails() {
     let input = json!({ "CreateUsersWith": "AdminApi" });
     let begun =
         cloud.coordinate("first", &target, json!({ "Action": "begin", "Input": input })).await.unwrap();
-    let mut last = json!(null);
+    let mut ask =
+        json!({ "Action": "create-users", "ImportId": begun["ImportId"], "Attempt": begun["Attempt"] });
     for minutes in (0..=120).step_by(20) {
-        let ask = json!({
-            "Action": "create-users", "ImportId": begun["ImportId"], "Attempt": begun["Attempt"], "Last": last,
-        });
-        let answer = cloud.coordinate("first", &target, ask).await.unwrap();
+        let answer = cloud.coordinate("first", &target, ask.clone()).await.unwrap();
         assert_eq!(answer["Done"], false, "{minutes} minutes");
-        last = answer["Last"].clone();
-        cognito_profiles::ports::Clock::sleep(&*cloud.world.clock, Duration::from_mins(20)).await;
+        ask["Last"] = answer["Last"].clone();
+        cloud.world.clock.sleep(Duration::from_mins(20)).await;
     }
-    let ask = json!({
-        "Action": "create-users", "ImportId": begun["ImportId"], "Attempt": begun["Attempt"], "Last": last,
-    });
     assert_eq!(cloud.coordinate("first", &target, ask).await.unwrap_err().kind(), "run_broken");
 }
 
@@ -278,7 +273,7 @@ async fn what_is_restored_is_one_run_also_while_another_is_written() {
                     })
                 })
                 .unwrap();
-            cognito_profiles::ports::Clock::sleep(&*world.clock, Duration::from_secs(3)).await;
+            world.clock.sleep(Duration::from_secs(3)).await;
             world
                 .exporter(&Fate::immortal())
                 .export(&cognito_profiles::export::ShrinkGuard::default())
